@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one door to other programs: argument lists only, C locale, a clean environment, secrets on standard input."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ._errors import CommandError
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LAST_WORDS = 2000  # characters of standard error that an error message carries
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished program left: its argument list, exit status and decoded output."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Runner(Protocol):
+    """The port that the domain depends on; tests hand in a recording one."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        expected: tuple[int, ...] = (0,),
+    ) -> Completed: ...
+
+
+@dataclass(frozen=True)
+class CommandRunner:
+    """Run programs for real. ``env`` is added to a clean environment; nothing else is inherited."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        expected: tuple[int, ...] = (0,),
+    ) -> Completed:
+        """Run ``argv`` to its end and return what it left.
+
+        ``timeout`` is in seconds. Raises :class:`CommandError` when the program cannot be started, does not end in
+        time, or ends with a status that is not in ``expected``.
+        """
+        environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": os.environ.get("HOME", "/root")}
+        environment.update(self.env)
+        environment.update(env or {})
+        source = stdin.encode() if isinstance(stdin, str) else stdin
+        try:
+            done = subprocess.run(  # noqa: S603 - an argument list, never a shell
+                list(argv),
+                input=source,
+                stdin=subprocess.DEVNULL if source is None else None,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd=cwd,
+                timeout=timeout,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise CommandError(
+                f"Cannot run {argv[0]!r}: {error.strerror or 'not found'}",
+                hint="Install the package that holds it",
+                argv=list(argv),
+            ) from error
+        except OSError as error:
+            raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
+        except subprocess.TimeoutExpired as error:
+            raise CommandError(
+                f"Cannot finish {argv[0]!r}: no end after {timeout:g} s",
+                argv=list(argv),
+                stderr=_text(error.stderr)[-LAST_WORDS:],
+            ) from error
+        completed = Completed(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
+        if completed.status not in expected:
+            last = completed.stderr.strip().splitlines()
+            raise CommandError(
+                f"Cannot finish {argv[0]!r}: exit status {completed.status}{': ' + last[-1] if last else ''}",
+                argv=list(argv),
+                rc=completed.status,
+                stderr=completed.stderr[-LAST_WORDS:],
+                stdout=completed.stdout[-LAST_WORDS:],
+            )
+        return completed
+
+
+def _text(output: bytes | None) -> str:
+    return (output or b"").decode(errors="replace")
