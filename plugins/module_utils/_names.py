@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may be called what: each function returns the value in its one form, or raises :class:`PerceusError`.
+
+The pattern of each kind of name is the narrowest that every consumer reads in the same way: DNS, dnsmasq, iPXE, a URL,
+the kernel's command line, a folder and an Ansible group.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ._errors import PerceusError
+
+_NODE = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_VNFS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
+_GROUP = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_MAC_FORMS = re.compile(
+    r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{2}-){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}", re.ASCII
+)
+_UNKNOWN_MACHINE = re.compile(r"mac-[0-9a-f]{12}", re.ASCII)
+# iPXE expands ${}, joins commands with && and ||, and strips quotes and backslashes: none of these may come through it.
+_KERNEL_ARGS = re.compile(r"[A-Za-z0-9_.,:;=/@%+~()\[\] -]{0,400}", re.ASCII)
+# Hosts and groups that every inventory has, the master's own name, and words of dnsmasq's dhcp-host syntax.
+_RESERVED = frozenset({"all", "ungrouped", "localhost", "master", "ignore", "infinite"})
+
+
+def parse_node_name(value: str) -> str:
+    """Return ``value`` if a node may have this name: one lower-case RFC 1123 label that begins with a letter."""
+    if not _NODE.fullmatch(value):
+        raise PerceusError(
+            f"Cannot name a node {value!r}: not a host name",
+            hint="Begin with a letter; use at most 63 of a-z, 0-9 and '-'",
+        )
+    if value in _RESERVED or _UNKNOWN_MACHINE.fullmatch(value):
+        raise PerceusError(f"Cannot name a node {value!r}: the name has another meaning", hint="Use another name")
+    return value
+
+
+def parse_vnfs_name(value: str) -> str:
+    """Return ``value`` if a VNFS may have this name."""
+    if not _VNFS.fullmatch(value):
+        raise PerceusError(
+            f"Cannot name a VNFS {value!r}: not a plain name",
+            hint="Use at most 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
+        )
+    return value
+
+
+def parse_group_name(value: str) -> str:
+    """Return ``value`` if a group of nodes may have this name, which is then also safe as part of an Ansible group."""
+    if not _GROUP.fullmatch(value):
+        raise PerceusError(
+            f"Cannot name a group {value!r}: not a plain name",
+            hint="Begin with a letter; use at most 63 of a-z, 0-9 and '_'",
+        )
+    return value
+
+
+def parse_mac(value: str) -> str:
+    """Return the Ethernet address of one interface in lower-case colon form.
+
+    Accepts ``52:54:00:AA:BB:CC``, ``52-54-00-aa-bb-cc`` and ``5254.00aa.bbcc``.
+    """
+    if not _MAC_FORMS.fullmatch(value.lower()):
+        raise PerceusError(f"Cannot use {value!r} as a MAC address: not six octets", hint="Write 52:54:00:aa:bb:cc")
+    digits = re.sub("[^0-9a-f]", "", value.lower())
+    if int(digits, 16) == 0 or int(digits[:2], 16) & 1:
+        raise PerceusError(f"Cannot use {value!r} as a MAC address: it belongs to no single interface")
+    return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
+
+
+def parse_kernel_args(value: str) -> str:
+    """Return ``value``, extra kernel arguments, if iPXE hands it to the kernel unchanged."""
+    if not _KERNEL_ARGS.fullmatch(value):
+        raise PerceusError(
+            f"Cannot use {value!r} as kernel arguments: iPXE would change them",
+            hint="Use at most 400 of A-Z, a-z, 0-9, space and _.,:;=/@%+~()[]-",
+        )
+    return value
+
+
+def unknown_machine_name(mac: str) -> str:
+    """Return the inventory's name for a machine that is on the wire but not in the registry."""
+    return "mac-" + mac.replace(":", "")

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nodes said of themselves: the end of nginx's report log, one JSON object a line.
+
+Everything in a line but its time and address was chosen by whoever fetched the report URL.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+from ._errors import PerceusError
+from ._names import parse_mac
+
+STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "livesync")
+TAIL = 8 * 1024 * 1024  # bytes; about 30,000 reports
+LONGEST_DETAIL = 500  # characters
+
+_GENERATION = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_BOOT = re.compile(r"[0-9a-f-]{1,64}", re.ASCII)
+_HOST_KEY = re.compile(r"[A-Za-z0-9+/]{1,2048}={0,2}", re.ASCII)
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+
+
+@dataclass(frozen=True)
+class Report:
+    """One valid line. ``generation``, ``boot`` and ``hostkey`` are empty when absent or malformed."""
+
+    time: str
+    address: IPv4Address
+    stage: str
+    mac: str
+    generation: str
+    boot: str
+    detail: str
+    hostkey: str
+
+
+@dataclass(frozen=True)
+class LastWord:
+    """The last report of a machine, and the generation of the last one that named any."""
+
+    report: Report
+    generation: str
+
+
+def parse_reports(text: str) -> Iterator[Report]:
+    """Yield the valid reports in ``text``, oldest first. Lines that are anything else are passed over."""
+    for line in text.splitlines():
+        report = _parse_line(line)
+        if report is not None:
+            yield report
+
+
+def load_reports(log: Path, *, tail: int = TAIL) -> list[Report]:
+    """Return the reports in the last ``tail`` bytes of ``log`` and of the ``.1`` that rotation left beside it.
+
+    A log that does not exist yet holds no reports. Raises :class:`PerceusError` when one cannot be read.
+    """
+    newest = _load_tail(log, tail)
+    older = _load_tail(log.with_name(f"{log.name}.1"), tail - len(newest))
+    return [*parse_reports(older), *parse_reports(newest)]
+
+
+def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address]) -> dict[str, LastWord]:
+    """Return each machine's last word by MAC.
+
+    ``addresses`` maps the MACs of nodes to their addresses: a report counts only if it came from its node's own, so that
+    no machine speaks for another.
+    """
+    words: dict[str, LastWord] = {}
+    for report in reports:
+        if addresses.get(report.mac) == report.address:
+            before = words[report.mac].generation if report.mac in words else ""
+            words[report.mac] = LastWord(report, report.generation or before)
+    return words
+
+
+def _load_tail(log: Path, tail: int) -> str:
+    try:
+        with log.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - max(0, tail)))
+            return stream.read(max(0, tail)).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise PerceusError(
+            f"Cannot read report log {str(log)!r}: {error.strerror}", hint="Give the right file, readable by this user"
+        ) from error
+
+
+def _parse_line(line: str) -> Report | None:
+    try:
+        fields = json.loads(line)
+        address = IPv4Address(fields["address"])
+        mac = parse_mac(fields["mac"])
+        stage, time = fields["stage"], fields["time"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, AddressValueError, PerceusError):
+        return None
+    if stage not in STAGES or not isinstance(time, str):
+        return None
+
+    def text(key: str, pattern: re.Pattern[str]) -> str:
+        value = fields.get(key)
+        return value if isinstance(value, str) and pattern.fullmatch(value) else ""
+
+    return Report(
+        time=_UNPRINTABLE.sub("?", time),
+        address=address,
+        stage=stage,
+        mac=mac,
+        generation=text("generation", _GENERATION),
+        boot=text("boot", _BOOT),
+        detail=_UNPRINTABLE.sub("?", str(fields.get("detail") or ""))[:LONGEST_DETAIL],
+        hostkey=text("hostkey", _HOST_KEY),
+    )
