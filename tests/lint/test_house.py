@@ -72,7 +72,7 @@ def test_every_program_says_its_licence(sources: Sources) -> None:
 
 
 def test_shared_code_is_private(sources: Sources) -> None:
-    """The public face is modules, plugins, roles and playbooks; whoever imports module_utils does so at his own risk."""
+    """The public face is modules, plugins, roles and playbooks; module_utils may change at any time."""
     folder = "plugins/module_utils/"
     names = {str(path).partition(folder)[2].split("/")[0] for path in sources(f"{folder}*.py")}
     assert [name for name in sorted(names) if not name.startswith("_")] == []

@@ -8,24 +8,24 @@ from pathlib import Path
 
 
 def test_python_is_formatted(content: Callable[..., None]) -> None:
-    content("ruff", "format", "--no-cache", "--diff", ".")
+    content("ruff", "format", "--diff", ".")
 
 
 def test_python_is_clean(content: Callable[..., None]) -> None:
-    content("ruff", "check", "--no-cache", "--output-format=concise", ".")
+    content("ruff", "check", "--output-format=concise", ".")
 
 
 def test_plugins_need_no_newer_python_than_a_node_has(content: Callable[..., None]) -> None:
     content("vermin", "--quiet", "--violations", "--eval-annotations", "--no-parse-comments", "-t=3.9-", "plugins")
 
 
-def test_plugins_are_typed(content: Callable[..., None], cache: Path) -> None:
+def test_plugins_are_typed(content: Callable[..., None]) -> None:
     """As they are installed: the shared code is imported by its full name."""
-    content("mypy", f"--cache-dir={cache}/mypy", "-p", "ansible_collections.perceus.cluster.plugins")
+    content("mypy", "-p", "ansible_collections.perceus.cluster.plugins")
 
 
-def test_tests_and_lab_are_typed(content: Callable[..., None], cache: Path) -> None:
-    content("mypy", f"--cache-dir={cache}/mypy", "tests", "molecule")
+def test_tests_and_lab_are_typed(content: Callable[..., None]) -> None:
+    content("mypy", "tests", "molecule")
 
 
 def test_yaml_is_clean(content: Callable[..., None]) -> None:
