@@ -206,7 +206,7 @@ def _interface_address(value: str) -> IPv4Interface:
 
 
 def _address_range(value: str) -> AddressRange:
-    first, dash, last = value.partition("-")
+    first, _dash, last = value.partition("-")
     try:
         addresses = AddressRange(IPv4Address(first.strip()), IPv4Address(last.strip()))
     except AddressValueError as error:

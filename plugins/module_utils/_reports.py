@@ -70,8 +70,8 @@ def load_reports(log: Path, *, tail: int = TAIL) -> list[Report]:
 def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address]) -> dict[str, LastWord]:
     """Return each machine's last word by MAC.
 
-    ``addresses`` maps the MACs of nodes to their addresses: a report counts only if it came from its node's own, so that
-    no machine speaks for another.
+    ``addresses`` maps the MACs of nodes to their addresses: a report counts only if it came from its node's own, so
+    that no machine speaks for another.
     """
     words: dict[str, LastWord] = {}
     for report in reports:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The text of dnsmasq's lease file, as its ``lease_update_file()`` writes it.
 
-A line for IPv4 is ``EXPIRY MAC ADDRESS NAME CLIENT-ID``: seconds since 1970, or 0 for ever; ``*`` for no name. After them
-come, if IPv6 is served, a line ``duid …`` and lines with IPv6 addresses, which are passed over here.
+A line for IPv4 is ``EXPIRY MAC ADDRESS NAME CLIENT-ID``: seconds since 1970, or 0 for ever; ``*`` for no name. After
+them come, if IPv6 is served, a line ``duid …`` and lines with IPv6 addresses, which are passed over here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Lease:
 class Leases:
     """What a lease file says. ``leases`` holds the newest of each MAC; ``warnings`` name the lines that were refused.
 
-    A machine may hold two leases, as firmware and operating system use different client ids: the one that ends last counts.
+    A machine may hold two, as firmware and operating system use different client ids: the one that ends last counts.
     """
 
     leases: tuple[Lease, ...]

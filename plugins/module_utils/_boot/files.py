@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders that hold exactly what follows from the registry: nothing missing, nothing stale, nothing written twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._errors import PerceusError
+from .._files import sync_folder, write_atomically
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """What makes a folder hold the wanted files. The values of ``added`` and ``changed`` are whole contents by name."""
+
+    folder: Path
+    added: Mapping[str, str]
+    changed: Mapping[str, str]
+    removed: tuple[str, ...]
+
+    def describe(self) -> list[str]:
+        """Return one line for each file that differs."""
+        verbs = {"added": self.added, "changed": self.changed, "removed": self.removed}
+        return [f"{verb} {self.folder.name}/{name}" for verb, names in verbs.items() for name in names]
+
+
+def plan_folder(folder: Path, wanted: Mapping[str, str]) -> FolderPlan:
+    """Compare ``wanted``, contents by name, with the files in ``folder``, which is read once.
+
+    Whatever else lies there, such as a temporary file of a run that was killed, is to be removed.
+    Raises :class:`PerceusError` when the folder cannot be read.
+    """
+    present = {}
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_file = entry.is_file(follow_symlinks=False) and entry.name in wanted
+                present[entry.name] = Path(entry.path).read_bytes() if is_file else None
+    except OSError as error:
+        raise PerceusError(f"Cannot read {str(folder)!r}: {error.strerror}") from error
+    return FolderPlan(
+        folder,
+        added={name: content for name, content in wanted.items() if name not in present},
+        changed={
+            name: content for name, content in wanted.items() if name in present and present[name] != content.encode()
+        },
+        removed=tuple(sorted(present.keys() - wanted.keys())),
+    )
+
+
+def apply_folder(plan: FolderPlan) -> None:
+    """Carry out the plan. Raises :class:`PerceusError` when the folder cannot be written."""
+    for name, content in {**plan.added, **plan.changed}.items():
+        write_atomically(plan.folder / name, content)
+    try:
+        for name in plan.removed:
+            (plan.folder / name).unlink()
+        if plan.removed:
+            sync_folder(plan.folder)
+    except OSError as error:
+        raise PerceusError(f"Cannot remove {error.filename!r}: {error.strerror}") from error

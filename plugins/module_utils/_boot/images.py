@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The published image of a VNFS, as the boot path sees it: the header ``image.json`` of its current generation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._errors import PerceusError
+from .._names import parse_kernel_args
+
+FORMAT = "perceus-image"
+VERSION = 1
+KERNEL, INITRAMFS, ROOT = "vmlinuz", "initramfs.img", "rootfs.squashfs"
+LARGEST_HEADER = 1024 * 1024  # bytes
+
+_TARGET = re.compile(r"images/([0-9a-f]{16})", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system."""
+
+    vnfs: str
+    generation: str
+    kernel_args: str
+    sha256: str
+    size: int
+
+
+def load_current_image(store: Path, vnfs: str) -> Image | None:
+    """Return the image to which ``current`` of a VNFS points, None when nothing was published.
+
+    Raises :class:`PerceusError` when what was published cannot be booted.
+    """
+    folder = store / vnfs
+    try:
+        target = os.readlink(folder / "current")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _broken(vnfs, f"'current' is no link ({error.strerror})") from error
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise _broken(vnfs, f"'current' points to {target!r}")
+    try:
+        with (folder / target / "image.json").open("rb") as stream:
+            header = stream.read(LARGEST_HEADER)
+    except OSError as error:
+        raise _broken(vnfs, f"image.json of {match[1]}: {error.strerror}") from error
+    return parse_image(header, vnfs=vnfs, generation=match[1])
+
+
+def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
+    """Turn the text of ``image.json`` into an image, if it is the one of this VNFS and generation."""
+    try:
+        fields: Any = json.loads(header)
+        found = {key: fields[key] for key in ("format", "version", "vnfs", "generation")}
+        kernel_args, root = fields["kernel_args"], fields["files"][ROOT]
+        sha256, size = root["sha256"], root["size"]
+        present = {KERNEL, INITRAMFS} <= set(fields["files"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _broken(vnfs, f"image.json of {generation} is not what it should be ({error})") from error
+    wanted = {"format": FORMAT, "version": VERSION, "vnfs": vnfs, "generation": generation}
+    for key, value in wanted.items():
+        if found[key] != value:
+            raise _broken(vnfs, f"image.json of {generation} has {key} {found[key]!r}, not {value!r}")
+    if not (present and isinstance(kernel_args, str) and type(size) is int and size > 0):
+        raise _broken(vnfs, f"image.json of {generation} lacks kernel, initramfs or size")
+    if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+        raise _broken(vnfs, f"image.json of {generation} has no SHA-256 of {ROOT}")
+    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size)
+
+
+def _broken(vnfs: str, why: str) -> PerceusError:
+    return PerceusError(f"Cannot boot VNFS {vnfs!r}: {why}", hint="Publish it again", vnfs=vnfs)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""iPXE scripts: static files, one for each MAC of a node, and two for everybody.
+
+Each ends in a loop that asks the master again, so a machine follows what the master decides without being switched off.
+``chain --replace`` ends the running script, so that loops do not pile up in memory.
+"""
+
+from __future__ import annotations
+
+from .._config import ClusterConfig
+from .._nodes.registry import Node
+from .images import INITRAMFS, KERNEL, Image
+from .kernel_args import render_kernel_args
+
+START, DEFAULT = "start.ipxe", "default.ipxe"
+_OWN_SCRIPT = "${netX/mac:hexhyp}.ipxe"  # netX is the interface that iPXE itself was loaded through
+
+
+def script_name(mac: str) -> str:
+    """Return the name of the script for this MAC, as iPXE's ``hexhyp`` spells it."""
+    return f"{mac.replace(':', '-')}.ipxe"
+
+
+def render_start(config: ClusterConfig) -> str:
+    """Return the script that every machine runs first: its own, else the default."""
+    return _script(
+        f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} ||",
+        f"chain --replace --autofree {config.boot_url(DEFAULT)} ||",
+        *_try_again(config.boot_url(START), seconds=5),
+    )
+
+
+def render_default(config: ClusterConfig) -> str:
+    """Return the script of machines that are not registered: wait until they are."""
+    return _script(
+        "echo perceus: ${netX/mac} is not a node yet, waiting for the master to adopt it",
+        ":again",
+        "sleep 1",
+        f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} || goto again",
+    )
+
+
+def render_boot(node: Node, image: Image, config: ClusterConfig, *, mac: str) -> str:
+    """Return the script with which ``node`` boots ``image``."""
+    kernel = config.image_url(image.vnfs, image.generation, KERNEL)
+    initramfs = config.image_url(image.vnfs, image.generation, INITRAMFS)
+    return _script(
+        f"echo perceus: {node.name} boots VNFS {image.vnfs}, generation {image.generation}",
+        "imgfree",
+        f"kernel {kernel} initrd={INITRAMFS} {render_kernel_args(node, image, config, mac=mac)} || goto failed",
+        f"initrd {initramfs} || goto failed",
+        "boot || goto failed",
+        ":failed",
+        "echo perceus: cannot boot; trying again",
+        *_try_again(config.boot_url(script_name(mac)), seconds=5),
+    )
+
+
+def render_wait(node: Node, why: str, config: ClusterConfig, *, mac: str) -> str:
+    """Return the script of a node that cannot or shall not boot now; ``why`` is said on its console."""
+    return _script(
+        f"echo perceus: {node.name} does not boot: {why}",
+        *_try_again(config.boot_url(script_name(mac)), seconds=10),
+    )
+
+
+def _script(*commands: str) -> str:
+    return "\n".join(("#!ipxe", *commands, ""))
+
+
+def _try_again(url: str, *, seconds: int) -> tuple[str, ...]:
+    return (":again", f"sleep {seconds}", f"chain --replace --autofree {url} || goto again")

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel's command line of a node: who it is, what it boots, and where it says so."""
+
+from __future__ import annotations
+
+from .._config import ClusterConfig
+from .._nodes.registry import Node
+from .images import ROOT, Image
+
+
+def render_kernel_args(node: Node, image: Image, config: ClusterConfig, *, mac: str) -> str:
+    """Return the arguments with which ``node`` boots ``image`` through the interface ``mac``.
+
+    ``BOOTIF`` is PXELINUX's form, hardware type first; ``ip`` is that of dracut.cmdline(7). What administrators added
+    comes last, the most particular at the end, since the last of two equal arguments wins.
+    """
+    own = config.address
+    arguments = [
+        f"perceus.node={node.name}",
+        f"perceus.vnfs={image.vnfs}",
+        f"perceus.generation={image.generation}",
+        f"perceus.image={config.image_url(image.vnfs, image.generation, ROOT)}",
+        f"perceus.sha256={image.sha256}",
+        f"perceus.size={image.size}",
+        f"perceus.report={config.report_url}",
+        f"BOOTIF=01-{mac.replace(':', '-')}",
+        f"ip={node.address}::{own.ip}:{own.netmask}:{node.name}::none",
+        f"systemd.hostname={node.name}",
+        f"systemd.machine_id={node.machine_id}",
+        f"console={config.console}",
+        *image.kernel_args.split(),
+        *config.kernel_args.split(),
+        *node.kernel_args.split(),
+    ]
+    return " ".join(arguments)

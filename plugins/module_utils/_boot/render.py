@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that follows from registry, configuration and images, as files by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .._config import ClusterConfig
+from .._errors import PerceusError
+from .._nodes.registry import Node, Registry
+from .dnsmasq import render_dhcp_host, render_dns_host
+from .images import Image
+from .ipxe import DEFAULT, START, render_boot, render_default, render_start, render_wait, script_name
+
+
+@dataclass(frozen=True)
+class BootFiles:
+    """Contents by name of the three folders; see "Paths on the master" in docs/architecture.md."""
+
+    boot: dict[str, str] = field(default_factory=dict)
+    dhcp_hosts: dict[str, str] = field(default_factory=dict)
+    dns_hosts: dict[str, str] = field(default_factory=dict)
+
+
+def render_boot_files(
+    registry: Registry, config: ClusterConfig, images: Mapping[str, Image | PerceusError | None]
+) -> BootFiles:
+    """Return the files of all nodes.
+
+    ``images`` has the image of each VNFS in use: None where none was published, the error where it cannot be booted.
+    """
+    files = BootFiles(boot={START: render_start(config), DEFAULT: render_default(config)})
+    for node in registry.nodes:
+        files.dhcp_hosts[node.name] = render_dhcp_host(node, lease_time=config.lease_time)
+        files.dns_hosts[node.name] = render_dns_host(node, domain=config.domain)
+        vnfs = registry.effective_vnfs(node, default=config.default_vnfs).value
+        for mac in node.macs:
+            files.boot[script_name(mac)] = _render_script(node, vnfs, images[vnfs], config, mac=mac)
+    return files
+
+
+def _render_script(
+    node: Node, vnfs: str, image: Image | PerceusError | None, config: ClusterConfig, *, mac: str
+) -> str:
+    if not node.enabled:
+        return render_wait(node, "it is disabled", config, mac=mac)
+    if image is None:
+        return render_wait(node, f"VNFS {vnfs} has no published image", config, mac=mac)
+    if isinstance(image, PerceusError):
+        return render_wait(node, f"the image of VNFS {vnfs} is broken, see the journal of the master", config, mac=mac)
+    return render_boot(node, image, config, mac=mac)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of the master's units: ``python3 -m perceus._master reconcile | identity | check-config FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._config import DEFAULT_CONFIG, ConfigError, load_config
+from .._errors import PerceusError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one program and return its exit status: 0 done, 1 not done and said why, 2 called wrongly."""
+    options = _build_parser().parse_args(arguments)
+    try:
+        config = load_config(options.config)
+        if options.program == "check-config":
+            return 0
+        # Loaded by name and on demand: a program that cannot be loaded must not stop the other.
+        status: int = importlib.import_module(f".{options.program}", __package__).run(config)
+        return status
+    except ConfigError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+    except PerceusError as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="perceus", allow_abbrev=False)
+    programs = parser.add_subparsers(dest="program", required=True)
+    for name, does in (
+        ("reconcile", "make registry, boot scripts, DHCP and DNS entries what they should be"),
+        ("identity", "give nodes that came up their permanent ssh host keys"),
+    ):
+        program = programs.add_parser(name, help=does, allow_abbrev=False)
+        program.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
+    check = programs.add_parser("check-config", help="say all that is wrong with a configuration", allow_abbrev=False)
+    check.add_argument("config", type=Path, metavar="FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

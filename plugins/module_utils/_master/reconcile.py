@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reconciler: whatever happened, make registry, boot scripts, DHCP and DNS entries what they should be now.
+
+Level-triggered: it looks at what is, never at what changed, so it may be started at any time, twice, or after a crash.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from .._boot.files import apply_folder, plan_folder
+from .._boot.images import Image, load_current_image
+from .._boot.render import render_boot_files
+from .._config import ClusterConfig
+from .._errors import PerceusError
+from .._files import locked, write_atomically
+from .._leases.reader import load_leases
+from .._nodes.adoption import apply_adoption, plan_adoption
+from .._nodes.registry import Registry, load_registry, save_registry
+from .._process import CommandRunner
+
+ROUNDS = 10  # after so many rounds in a row the timer may take over
+
+_Images = dict[str, "Image | PerceusError | None"]
+
+
+def reload_dnsmasq() -> None:
+    """Have dnsmasq forget entries that were changed or removed: by itself it only reads what is new.
+
+    A dnsmasq that is not running reads them all when it starts.
+    """
+    CommandRunner()(["systemctl", "try-reload-or-restart", "dnsmasq.service"], timeout=30)
+
+
+def run(
+    config: ClusterConfig, *, reload: Callable[[], None] = reload_dnsmasq, say: Callable[[str], None] = print
+) -> int:
+    """Reconcile until leases and registry have stood still for a whole round; return the exit status.
+
+    A path unit does not start its service again for what changes while that runs; hence the rounds. ``reload`` makes
+    dnsmasq read its files anew, ``say`` takes a line for the journal. Raises :class:`PerceusError` when nothing can be
+    done; what can be worked around, such as the broken image of one VNFS, is said and makes the status 1.
+    """
+    with locked(config.lock, what="the registry"):
+        for _round in range(ROUNDS):
+            before = _marks(config)
+            problems = _reconcile(config, reload=reload, say=say)
+            if _marks(config) == before:
+                break
+    for problem in problems:
+        say(str(problem))
+    return 1 if problems else 0
+
+
+def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callable[[str], None]) -> list[PerceusError]:
+    registry, problems = _adopt(config, load_registry(config.registry), say=say)
+    images = _load_images(registry, config)
+    files = render_boot_files(registry, config, images)
+    dns = plan_folder(config.state_dir / "dns-hosts", files.dns_hosts)
+    dhcp = plan_folder(config.state_dir / "dhcp-hosts", files.dhcp_hosts)
+    boot = plan_folder(config.state_dir / "boot", files.boot)
+    # Left behind by a run that was killed before dnsmasq knew, this has the next one tell it.
+    stale = config.state_dir / ".dnsmasq-is-stale"
+    if dns.changed or dns.removed or dhcp.changed or dhcp.removed:
+        write_atomically(stale, "")
+    # The boot script is last: a machine that finds it can already be reached by its name and address.
+    for plan in (dns, dhcp, boot):
+        apply_folder(plan)
+        for line in plan.describe():
+            say(line)
+    if stale.exists():
+        reload()
+        stale.unlink()
+        say("dnsmasq reads its entries anew")
+    return [*problems, *(image for image in images.values() if isinstance(image, PerceusError))]
+
+
+def _adopt(
+    config: ClusterConfig, registry: Registry, *, say: Callable[[str], None]
+) -> tuple[Registry, list[PerceusError]]:
+    leases = load_leases(config.leases, missing_ok=True)
+    plan = plan_adoption(
+        leases.leases, registry, config, now=datetime.now(timezone.utc), new_machine_id=lambda: uuid.uuid4().hex
+    )
+    registry = apply_adoption(plan, registry, config)
+    if plan.nodes:
+        save_registry(config.registry, registry)
+    for node in plan.nodes:
+        say(f"adopted {node.macs[0]} as {node.name} {node.address}")
+    if not plan.left_over:
+        return registry, []
+    machines = f"{plan.left_over[0]} and {len(plan.left_over) - 1} more" if plan.left_over[1:] else plan.left_over[0]
+    return registry, [
+        PerceusError(
+            f"Cannot adopt {machines}: node_range {config.node_range} has no free address",
+            hint="Widen node_range, remove nodes, or mask machines that are none",
+        )
+    ]
+
+
+def _load_images(registry: Registry, config: ClusterConfig) -> _Images:
+    """Return the image of each VNFS in use; an error stands for one that cannot be booted."""
+    images: _Images = {}
+    for vnfs in sorted({registry.effective_vnfs(node, default=config.default_vnfs).value for node in registry.nodes}):
+        try:
+            images[vnfs] = load_current_image(config.store, vnfs)
+        except PerceusError as error:
+            images[vnfs] = error
+    return images
+
+
+def _marks(config: ClusterConfig) -> list[tuple[int, int, int] | None]:
+    """Return what changes whenever a file does that the outcome follows from."""
+    return [_mark(path) for path in (config.leases, config.registry)]
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
