@@ -5,6 +5,7 @@
 CORE ?=
 VENV := .venv$(addprefix -,$(CORE))
 PYTEST := $(VENV)/bin/python -m pytest
+LAB := PYTHONPATH=molecule /usr/bin/python3 -m lab
 
 # Nothing but this environment's and the system's own programs, and nothing written outside this folder.
 export PATH := $(CURDIR)/$(VENV)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -12,29 +13,44 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help setup collection lint unit integration lab test test-full demo down clean
+.PHONY: help demo test shell console down unit lint integration lab test-full clean setup collection
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
 
-test: collection ## everything: linters, unit, integration, lab
+demo: collection ## a cluster in a box: a master, a VNFS, two PXE-booted nodes, a livesync; leaves it up
+	$(VENV)/bin/python -m molecule converge --scenario-name cluster
+
+shell: ## a shell on the demo's master
+	$(LAB) ssh master
+
+console: ## what a node of the demo said while it booted: make console NODE=n101
+	$(LAB) node console $(NODE)
+
+down: ## remove every process, mount and namespace of the demo
+	$(LAB) down
+
+test: collection ## everything: linters, unit, integration and lab tests
 	$(PYTEST) --durations=15
-
-test-full: collection ## test, the long tail, and all of it but the lab with the oldest supported ansible-core
-	$(PYTEST) --durations=15 -m ''
-	$(MAKE) CORE=2.18 lint unit integration
-
-lint: collection ## the linters and the rules of the house
-	$(PYTEST) tests/lint
 
 unit: collection ## unit tests, in seconds
 	$(PYTEST) tests/unit
 
+lint: collection ## linters and the rules of the house
+	$(PYTEST) tests/lint
+
 integration: collection ## real builds, mounts and daemons on this machine
 	$(PYTEST) tests/integration
 
-lab: collection ## a master and PXE nodes in a box; T=NAME picks tests by name
+lab: collection ## a master and PXE nodes in a box: all tests, or some by name: make lab T=livesync
 	$(PYTEST) tests/lab $(if $(T),-k '$(T)')
+
+test-full: collection ## test, the long tail, and all but the lab with the oldest ansible-core
+	$(PYTEST) --durations=15 -m ''
+	$(MAKE) CORE=2.18 lint unit integration
+
+clean: down ## make down, and remove whatever was built here
+	rm -rf .cache .venv .venv-*
 
 setup: $(VENV)/ready
 
@@ -45,14 +61,12 @@ collection: setup
 	@ansible-galaxy collection install .cache/perceus-cluster-*.tar.gz -p .cache/collections --force --no-deps --offline >/dev/null
 
 $(VENV)/ready: requirements.txt tests/requirements.txt .cache/packages
-	/usr/bin/python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet -r tests/requirements.txt $(CORE:%='ansible-core==%.*')
+	@echo 'Installing Python packages into $(VENV)'
+	@/usr/bin/python3 -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -qq -r tests/requirements.txt $(CORE:%='ansible-core==%.*')
 	@touch $@
 
 .cache/packages: tests/packages.txt tests/install_packages.sh
 	@mkdir -p .cache
-	sh tests/install_packages.sh tests/packages.txt
+	@sh tests/install_packages.sh tests/packages.txt
 	@touch $@
-
-clean: down ## make down, and remove everything that was built here
-	rm -rf .cache .venv .venv-* .ansible .mypy_cache .ruff_cache .pytest_cache
