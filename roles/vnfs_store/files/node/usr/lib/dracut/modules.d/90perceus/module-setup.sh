@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# dracut module of a perceus node's first stage: fetch the image over HTTP, verify it, make it the root.
+# Asked for by name (dracut --modules "base perceus"), so that the initramfs holds nothing else.
+
+check() {
+    return 255
+}
+
+depends() {
+    echo base
+}
+
+installkernel() {
+    hostonly='' instmods loop squashfs overlay '=drivers/net/ethernet' '=drivers/net/phy' virtio_net virtio_pci virtio_rng
+}
+
+install() {
+    inst_multiple cat curl ip losetup rm sha256sum shuf
+    # The names that the real root will use: an interface that is up cannot be renamed by older kernels.
+    inst_simple "$systemdutildir/network/99-default.link"
+    inst_script "$moddir/perceus-root.sh" /usr/sbin/perceus-root
+    inst_hook cmdline 20 "$moddir/claim-root.sh"
+    inst_hook mount 50 "$moddir/mount-root.sh"
+    inst_hook cleanup 90 "$moddir/leave-nothing.sh"
+}

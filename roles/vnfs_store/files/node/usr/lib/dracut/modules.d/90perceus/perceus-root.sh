@@ -1,0 +1,161 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The first stage of a perceus node: network from ip=, image into RAM, SHA-256, loop + overlay, mounted at $NEWROOT.
+# It never gives up: each failure is said on the console and to the master, and tried again with back-off and jitter.
+# The image exists once, in a tmpfs of its size; that tmpfs, the overlay's and /run/perceus move into the node with /run.
+
+. /lib/dracut-lib.sh
+
+STATE=/run/perceus
+IMAGE=$STATE/image/rootfs.squashfs
+HEADROOM_KIB=65536 # what the kernel and systemd need beside the image to come up
+LONGEST_PAUSE=60   # seconds, before jitter
+
+say() {
+    echo "perceus: $*" > /dev/console
+}
+
+report() {
+    curl --get --silent --noproxy '*' --max-time 5 --output /dev/null \
+        --data-urlencode "stage=$1" --data-urlencode "mac=$mac" --data-urlencode "gen=$generation" \
+        --data-urlencode "boot=$boot" --data-urlencode "detail=$2" "$report_url"
+}
+
+back_off() {
+    seconds=$((pause + $(shuf -i "0-$pause" -n 1)))
+    say "trying again in $seconds s"
+    sleep "$seconds"
+    pause=$((pause * 2))
+    [ "$pause" -le "$LONGEST_PAUSE" ] || pause=$LONGEST_PAUSE
+}
+
+# Set $interface to the one that has the boot's MAC address.
+find_interface() {
+    for device in /sys/class/net/*; do
+        if [ "$(cat "$device/address")" = "$mac" ]; then
+            interface=${device##*/}
+            return 0
+        fi
+    done
+    return 1
+}
+
+await_interface() {
+    say "waiting for the interface with address $mac"
+    until find_interface; do
+        sleep 0.5
+    done
+    udevadm settle # it may be about to be renamed
+    find_interface
+}
+
+# $1 is the kernel's ip=ADDRESS:PEER:GATEWAY:NETMASK:NAME:INTERFACE:none
+configure_interface() {
+    IFS=: read -r address _ gateway netmask _ <<ARGUMENT
+$1
+ARGUMENT
+    ip link set dev "$interface" up
+    until [ "$(cat "/sys/class/net/$interface/carrier")" = 1 ]; do
+        sleep 0.2
+    done
+    ip address replace "$address/$netmask" broadcast + dev "$interface"
+    # As networkd will write it after DHCP, so that there is one default route and not two.
+    [ -z "$gateway" ] || ip route replace default via "$gateway" dev "$interface" proto dhcp src "$address" metric 1024
+    say "$interface has $address"
+}
+
+# The address stays as it is until DHCP has confirmed it: a node's root and its ssh sessions hang on it.
+hand_interface_over() {
+    mkdir -p /run/systemd/network
+    cat > /run/systemd/network/70-perceus-boot.network <<NETWORK
+[Match]
+MACAddress=$mac
+
+[Network]
+DHCP=ipv4
+KeepConfiguration=yes
+LLMNR=no
+
+[DHCPv4]
+ClientIdentifier=mac
+NETWORK
+}
+
+enough_memory() {
+    while read -r key available _; do
+        [ "$key" != MemAvailable: ] || break
+    done < /proc/meminfo
+    needed=$((size / 1024 + HEADROOM_KIB))
+    [ "$available" -ge "$needed" ] && return 0
+    fault="the image needs $((needed / 1024)) MiB of memory, $((available / 1024)) MiB are free"
+    say "$fault"
+    report nomem "$fault"
+    return 1
+}
+
+fetch() {
+    say "fetching $url"
+    report fetch
+    fault=$(curl --fail --silent --show-error --noproxy '*' --connect-timeout 10 --speed-limit 1024 --speed-time 30 \
+        --output "$IMAGE" "$url" 2>&1) && return 0
+    say "cannot fetch the image: $fault"
+    report retry "$fault"
+    return 1
+}
+
+verify() {
+    got=$(sha256sum < "$IMAGE")
+    got=${got%% *}
+    if [ "$got" = "$wanted" ]; then
+        report verified
+        return 0
+    fi
+    say "refused the image: its SHA-256 is $got, wanted is $wanted"
+    report refused "wanted $wanted got $got"
+    return 1
+}
+
+assemble() {
+    mkdir -p "$STATE/lower" "$STATE/rw"
+    mount -t squashfs -o loop,ro "$IMAGE" "$STATE/lower" \
+        && mount -t tmpfs -o mode=0755 perceus-rw "$STATE/rw" \
+        && mkdir "$STATE/rw/upper" "$STATE/rw/work" \
+        && mount -t overlay -o "lowerdir=$STATE/lower,upperdir=$STATE/rw/upper,workdir=$STATE/rw/work" perceus-root "$NEWROOT" \
+        && return 0
+    say "cannot mount the image"
+    report retry "cannot mount the image"
+    umount "$STATE/rw" "$STATE/lower"
+    return 1
+}
+
+image_into_memory() {
+    enough_memory || return 1
+    mkdir -p "$STATE/image"
+    mount -t tmpfs -o "size=$size,mode=0700" perceus-image "$STATE/image"
+    fetch && verify && assemble && return 0
+    umount "$STATE/image"
+    return 1
+}
+
+bootif=$(getarg BOOTIF)
+mac=$(echo "${bootif#??-}" | sed 'y/ABCDEF-/abcdef:/')
+generation=$(getarg perceus.generation)
+url=$(getarg perceus.image)
+wanted=$(getarg perceus.sha256)
+size=$(getarg perceus.size)
+report_url=$(getarg perceus.report)
+boot=$(cat /proc/sys/kernel/random/boot_id)
+pause=2
+
+modprobe -a loop squashfs overlay
+await_interface
+configure_interface "$(getarg ip)"
+until image_into_memory; do
+    back_off
+done
+hand_interface_over
+for fact in "generation=$generation" "report=$report_url" "mac=$mac" "node=$(getarg perceus.node)" "vnfs=$(getarg perceus.vnfs)"; do
+    echo "${fact#*=}" > "$STATE/${fact%%=*}"
+done
+say "handing over to ${generation}"
+report pivot
