@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab as a whole: up, down, and what must not be left of it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from lab import master, network, process, ssh
+from lab.errors import LabError
+from lab.settings import Lab
+from lab.storage import loop_devices, mounts
+
+
+def up(lab: Lab) -> None:
+    """Make whatever is missing of the lab: its network and a master that answers. Machines stay as they are."""
+    if os.geteuid() != 0:
+        raise LabError("Cannot start a lab: namespaces, mounts and taps need root")
+    with _locked(lab):
+        lab.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ssh.configure(lab)
+        network.up(lab)
+        master.up(lab)
+
+
+def down(lab: Lab) -> None:
+    """Remove the lab whatever state it is in; the cache stays."""
+    with _locked(lab):
+        lab.cgroup.kill()
+        for namespace in (lab.master, lab.switch):
+            for pid in network.members(namespace):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            network.remove(namespace)
+        for mount in reversed(mounts(below=lab.folder)):
+            process.run(["umount", "--", str(mount.target)])
+        for device in loop_devices(below=lab.folder):
+            process.run(["losetup", "--detach", device])
+        for trace in master.traces(lab):
+            trace.rmdir() if trace.is_dir() else trace.unlink()
+        if lab.folder.is_dir():
+            shutil.rmtree(lab.folder)
+
+
+def purge(lab: Lab) -> None:
+    """Remove the lab and the cache that labs share."""
+    down(lab)
+    with _locked(lab):
+        shutil.rmtree(lab.cache)
+
+
+def leftovers(lab: Lab) -> list[str]:
+    """What is there of the lab, one line each; empty when it is down."""
+    return [
+        *(f"process {pid} in {lab.cgroup.name}" for pid in lab.cgroup.processes()),
+        *(f"process {pid} in {name}" for name in (lab.master, lab.switch) for pid in network.members(name)),
+        *(f"cgroup {folder}" for folder in lab.cgroup.folders()),
+        *(f"network namespace {name}" for name in (lab.master, lab.switch) if network.exists(name)),
+        *(f"mount {mount.target}" for mount in mounts(below=lab.folder)),
+        *(f"loop device {device}" for device in loop_devices(below=lab.folder)),
+        *(f"trace {trace}" for trace in master.traces(lab)),
+        *(f"folder {lab.folder}" for folder in [lab.folder] if folder.exists()),
+    ]
+
+
+@contextmanager
+def _locked(lab: Lab) -> Iterator[None]:
+    """Keep others from the lab and its cache meanwhile; a dead process's lock is no lock."""
+    lab.cache.mkdir(parents=True, exist_ok=True)
+    with (lab.base / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
