@@ -41,10 +41,10 @@ SOURCE = Path(__file__).parents[1] / "module_utils"
 
 def write_archive(target: Path, source: Path) -> None:
     """Pack the Python files below ``source`` as the package ``perceus``, without anything that varies."""
+    files = {f"perceus/{path.relative_to(source)}": path.read_bytes() for path in source.rglob("*.py")}
     with zipfile.ZipFile(target, "w") as archive:
-        for path in sorted(source.rglob("*.py")):
-            entry = zipfile.ZipInfo(str(Path("perceus", path.relative_to(source))))
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        for name, content in sorted({"perceus/__init__.py": b"", **files}.items()):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
 
 
 class LookupModule(LookupBase):
