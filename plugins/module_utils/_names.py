@@ -20,8 +20,13 @@ _MAC_FORMS = re.compile(
 _UNKNOWN_MACHINE = re.compile(r"mac-[0-9a-f]{12}", re.ASCII)
 # iPXE expands ${}, joins commands with && and ||, and strips quotes and backslashes: none of these may come through it.
 _KERNEL_ARGS = re.compile(r"[A-Za-z0-9_.,:;=/@%+~()\[\] -]{0,400}", re.ASCII)
-# Hosts and groups that every inventory has, the master's own name, and words of dnsmasq's dhcp-host syntax.
-_RESERVED = frozenset({"all", "ungrouped", "localhost", "master", "ignore", "infinite"})
+# Hosts and groups that every inventory has, those of our own inventory, and words of dnsmasq's dhcp-host syntax.
+_RESERVED = frozenset(
+    {"all", "ungrouped", "localhost", "master"}
+    | {"nodes", "live", "expired", "unknown", "disabled"}
+    | {"ignore", "infinite"}
+)
+_CLIENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
 def parse_node_name(value: str) -> str:
@@ -76,6 +81,13 @@ def parse_kernel_args(value: str) -> str:
             f"Cannot use {value!r} as kernel arguments: iPXE would change them",
             hint="Use at most 400 of A-Z, a-z, 0-9, space and _.,:;=/@%+~()[]-",
         )
+    return value
+
+
+def parse_client_name(value: str) -> str:
+    """Return ``value``, what a DHCP client calls itself, if it is a host name: good for showing, never an identity."""
+    if not _CLIENT.fullmatch(value):
+        raise PerceusError(f"Cannot use {value[:100]!r} as the name of a DHCP client: not a host name")
     return value
 
 

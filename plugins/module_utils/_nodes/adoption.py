@@ -69,7 +69,7 @@ def _unknown_macs(leases: Iterable[Lease], registry: Registry, config: ClusterCo
     known = registry.by_mac.keys() | config.masked_macs
     ordered = sorted(
         (lease for lease in leases if lease.mac not in known and lease.is_live(now) and lease.address in network),
-        key=lambda lease: (lease.expiry is None, lease.expiry or 0, lease.mac),
+        key=lambda lease: (lease.end(), lease.mac),
     )
     return list(dict.fromkeys(lease.mac for lease in ordered))
 

@@ -1,0 +1,126 @@
+# Copyright (c) The perceus.cluster maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The live inventory of a cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: leases
+short_description: The nodes of a cluster and the machines on its wire, live
+version_added: 0.1.0
+author: The perceus.cluster maintainers (!UNKNOWN)
+description:
+  - Reads the registry, dnsmasq's lease file and the nodes' reports on the master, and makes hosts of them.
+  - Each node of the registry is a host by its registered name. A machine that holds a lease but is not registered is
+    a host named after its MAC address, such as V(mac-525400123456), in the group C(unknown). Masked machines are left
+    out.
+  - Names that DHCP clients give themselves never become hosts. Such a name is a host variable if it is a host name, and
+    is dropped with a warning otherwise. No value is ever a template.
+  - dnsmasq rewrites its lease file in place. The file is read again until it is whole, so hosts do not come and go.
+  - The inventory source must be named C(perceus.yml) or C(perceus.yaml), or end in C(.perceus.yml) or
+    C(.perceus.yaml).
+notes:
+  - "Groups: C(nodes), C(unknown), C(live) and C(expired) by lease, C(disabled), C(group_GROUP), C(vnfs_VNFS), and
+    C(state_STAGE) by the last stage that a node reported. Characters that a group cannot have become C(_)."
+  - "Host variables of nodes: C(ansible_host) and C(perceus_address), the reserved address with which a node boots;
+    C(perceus_mac), C(perceus_group), C(perceus_vnfs), C(perceus_vnfs_origin) (V(node), V(group) or V(default)),
+    C(perceus_enabled); after a report C(perceus_state), C(perceus_reported) and C(perceus_generation), the running one."
+  - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
+    C(perceus_lease_name), the client's own word."
+extends_documentation_fragment: ansible.builtin.constructed
+options:
+  plugin:
+    description: The name of this plugin.
+    type: str
+    required: true
+    choices: [perceus.cluster.leases]
+  config:
+    description: The cluster's configuration, which names the other files.
+    type: path
+    default: /etc/perceus/cluster.json
+  leases:
+    description: dnsmasq's lease file. Default is the one that O(config) names, C(/var/lib/misc/dnsmasq.leases).
+    type: path
+  registry:
+    description: The registry. Default is the one that O(config) names, C(/var/lib/perceus/nodes.json).
+    type: path
+  reports:
+    description: The report log. Default is the one that O(config) names, C(/var/log/perceus/reports.log).
+    type: path
+  last_good_leases:
+    description:
+      - A file in which to keep the last whole content of the lease file.
+      - It is used, with a warning that says how old it is, when the lease file stays torn, as it does on a full disk.
+        Without it that is an error.
+    type: path
+"""
+
+EXAMPLES = r"""
+# perceus.yml, on the master
+plugin: perceus.cluster.leases
+
+# perceus.yml: more groups and variables
+# plugin: perceus.cluster.leases
+# last_good_leases: ~/.cache/perceus.leases
+# groups:
+#   stuck: perceus_state | default('') in ['refused', 'retry', 'nomem']
+# keyed_groups:
+#   - prefix: generation
+#     key: perceus_generation
+#     default_value: none
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleParserError
+from ansible.inventory.data import InventoryData
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.inventory import BaseInventoryPlugin, Constructable, to_safe_group_name
+from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine, load_machines
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable):
+    NAME = "perceus.cluster.leases"
+
+    def verify_file(self, path: str) -> bool:
+        """Claim no file but ours: each plugin that does makes Ansible load the user's other YAML once more."""
+        name = Path(path).name
+        ours = name in ("perceus.yml", "perceus.yaml") or name.endswith((".perceus.yml", ".perceus.yaml"))
+        return bool(super().verify_file(path)) and ours
+
+    def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        paths = {option: self._path(option) for option in ("leases", "registry", "reports")}
+        try:
+            found = load_machines(Path(self.get_option("config")), last_good=self._path("last_good_leases"), **paths)
+        except PerceusError as error:
+            raise AnsibleParserError(str(error)) from error
+        for warning in found.warnings:
+            self.display.warning(warning)
+        for group in ("nodes", "live", "expired", "unknown", "disabled"):
+            self.inventory.add_group(group)
+        for machine in (*found.nodes, *found.unknown):
+            self._add(machine)
+
+    def _path(self, option: str) -> Path | None:
+        value = self.get_option(option)
+        return Path(value) if value else None
+
+    def _add(self, machine: Machine) -> None:
+        name = self.inventory.add_host(machine.name)
+        known = {fact: value for fact, value in machine.facts.items() if value is not None}
+        variables: dict[str, Any] = {f"perceus_{fact}": wrap_var(value) for fact, value in known.items()}
+        variables["ansible_host"] = variables["perceus_address"]
+        for variable, value in variables.items():
+            self.inventory.set_variable(name, variable, value)
+        for group in machine.groups:
+            self.inventory.add_child(self.inventory.add_group(to_safe_group_name(group)), name)
+        strict = self.get_option("strict")
+        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
+        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's machines as an operator sees them: registry, leases and reports put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .._config import ClusterConfig, load_config
+from .._leases.dnsmasq import Lease
+from .._leases.reader import load_leases
+from .._names import unknown_machine_name
+from .._reports import LastWord, last_words, load_reports
+from .registry import Node, Registry, load_registry
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine: the inventory's name for it, the groups that it is in, and facts, of which those not known are None.
+
+    ``lease_expiry`` is seconds since 1970, 0 for ever. ``lease_name`` is the client's own word.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the machine as a module's result shows it."""
+        return {"name": self.name, "live": "live" in self.groups, **self.facts}
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Nodes in the registry's order, machines that are none in order of MAC, and what was wrong with the sources."""
+
+    nodes: tuple[Machine, ...]
+    unknown: tuple[Machine, ...]
+    warnings: tuple[str, ...]
+
+
+def load_machines(
+    config_file: Path,
+    *,
+    leases: Path | None = None,
+    registry: Path | None = None,
+    reports: Path | None = None,
+    last_good: Path | None = None,
+) -> Machines:
+    """Read all sources, by default those that the configuration names, and return the machines.
+
+    ``last_good`` is as in :func:`load_leases`. Raises :class:`PerceusError` when any source cannot be read: no machine
+    is left out because of that.
+    """
+    config = load_config(config_file)
+    known = load_registry(registry or config.registry)
+    wire = load_leases(leases or config.leases, last_good=last_good)
+    words = last_words(load_reports(reports or config.reports), addresses=known.addresses)
+    nodes, unknown = view_machines(known, wire.by_mac, words, config, now=datetime.now(timezone.utc))
+    return Machines(nodes, unknown, wire.warnings)
+
+
+def view_machines(
+    registry: Registry,
+    leases: Mapping[str, Lease],
+    words: Mapping[str, LastWord],
+    config: ClusterConfig,
+    *,
+    now: datetime,
+) -> tuple[tuple[Machine, ...], tuple[Machine, ...]]:
+    """Return nodes and unknown machines, with what each source knows of them.
+
+    ``leases`` and ``words`` are by MAC, ``now`` is aware.
+    """
+    nodes = tuple(_view_node(node, registry, leases, words, config, now=now) for node in registry.nodes)
+    unknown = tuple(
+        _view_unknown(lease, now=now)
+        for mac, lease in sorted(leases.items())
+        if mac not in registry.by_mac and mac not in config.masked_macs
+    )
+    return nodes, unknown
+
+
+def _view_node(
+    node: Node,
+    registry: Registry,
+    leases: Mapping[str, Lease],
+    words: Mapping[str, LastWord],
+    config: ClusterConfig,
+    *,
+    now: datetime,
+) -> Machine:
+    vnfs = registry.effective_vnfs(node, default=config.default_vnfs)
+    lease = max((leases[mac] for mac in node.macs if mac in leases), key=Lease.end, default=None)
+    word = max((words[mac] for mac in node.macs if mac in words), key=lambda word: word.report.time, default=None)
+    groups = ["nodes", f"group_{node.group}", f"vnfs_{vnfs.value}"]
+    if not node.enabled:
+        groups.append("disabled")
+    if lease is not None:
+        groups.append(_liveness(lease, now))
+    if word is not None:
+        groups.append(f"state_{word.report.stage}")
+    facts = {
+        "mac": node.macs[0],
+        "address": str(node.address),
+        "group": node.group,
+        "vnfs": vnfs.value,
+        "vnfs_origin": vnfs.origin,
+        "enabled": node.enabled,
+        **_lease_facts(lease),
+        "state": word.report.stage if word else None,
+        "generation": word.generation or None if word else None,
+        "reported": word.report.time if word else None,
+    }
+    return Machine(node.name, tuple(groups), facts)
+
+
+def _view_unknown(lease: Lease, *, now: datetime) -> Machine:
+    facts = {"mac": lease.mac, "address": str(lease.address), **_lease_facts(lease)}
+    return Machine(unknown_machine_name(lease.mac), ("unknown", _liveness(lease, now)), facts)
+
+
+def _liveness(lease: Lease, now: datetime) -> str:
+    return "live" if lease.is_live(now) else "expired"
+
+
+def _lease_facts(lease: Lease | None) -> dict[str, Any]:
+    return {
+        "lease_address": str(lease.address) if lease else None,
+        "lease_expiry": lease.expiry or 0 if lease else None,
+        "lease_name": lease.client_name or None if lease else None,
+    }
