@@ -37,7 +37,8 @@ def test_ansible_content_is_clean(content: Callable[..., None]) -> None:
 
 
 def test_shell_scripts_are_clean(content: Callable[..., None], sources: Callable[..., list[Path]]) -> None:
-    content("shellcheck", "--external-sources", *map(str, sources("*.sh", ".ci/run")))
+    """What a script sources lies inside a node's first stage."""
+    content("shellcheck", "--exclude=SC1091", *map(str, sources("*.sh", ".ci/run")))
 
 
 def test_changelog_fragments_are_clean(content: Callable[..., None]) -> None:

@@ -29,10 +29,12 @@ def home(cache: Path) -> Path:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, installed: Path) -> Path:
-    """A copy of the installed collection as a git repository of its own."""
+def tree(tmp_path: Path, installed: Path, root: Path) -> Path:
+    """A copy of the installed collection as a git repository of its own, with ansible-test's settings."""
     tree = tmp_path / "ansible_collections" / "perceus" / "cluster"
     shutil.copytree(installed, tree, ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "tests").mkdir()
+    shutil.copy(root / "tests" / "config.yml", tree / "tests")
     (tree / ".gitignore").write_text("/tests/output/\n")
     subprocess.run(["git", "init", "--quiet", "--initial-branch=main"], cwd=tree, check=True)
     subprocess.run(["git", "add", "."], cwd=tree, check=True)
