@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
-from lab import console, lifecycle, master, network, node, ssh
+from lab import console, demo, lifecycle, network, node, ssh
 from lab.errors import LabError
 from lab.settings import Lab, Machine
 
@@ -44,8 +44,12 @@ def purge(lab: Lab, _: argparse.Namespace) -> None:
     lifecycle.purge(lab)
 
 
+def show(lab: Lab, _: argparse.Namespace) -> None:
+    demo.run(lab)
+
+
 def status(lab: Lab, _: argparse.Namespace) -> int:
-    answers = lab.part("master").populated() and master.answers(lab)
+    answers = lab.part("master").populated() and ssh.answers(lab, "master")
     print(f"{'master':8} {'answers' if answers else 'down'}")
     for machine in lab.machines:
         said = console.tail(lab.console(machine), lines=1)
@@ -73,7 +77,7 @@ def reset(lab: Lab, arguments: argparse.Namespace) -> None:
 def show_console(lab: Lab, arguments: argparse.Namespace) -> None:
     log = lab.console(lab.machine(arguments.machine))
     if not arguments.follow:
-        print(console.text(log))
+        print(console.read(log)[0])
         return
     for piece in console.follow(log):
         print(piece, end="", flush=True)
@@ -126,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="remove nothing; list what is there and fail if anything is"
     )
     verb("purge", purge, "remove the lab and the cache")
+    verb("demo", show, "a master, a VNFS, two nodes, a livesync, step by step; leaves the cluster up")
     verb("status", status, "say what runs; fail when the master does not answer")
     machines = verbs.add_parser("node", help="the bare machines").add_subparsers(required=True, metavar="COMMAND")
     for name, action, summary in (

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import uuid
 from pathlib import Path
 
@@ -21,13 +20,10 @@ def up(lab: Lab) -> None:
     if not lab.part("master").populated():
         _boot(lab, archives)
     process.wait_until(
-        lambda: answers(lab), timeout=60, reason=f"Cannot reach the master (see {lab.folder}/master.log): no ssh"
+        lambda: ssh.answers(lab, "master"),
+        timeout=60,
+        reason=f"Cannot reach the master (see {lab.folder}/master.log): no ssh",
     )
-
-
-def answers(lab: Lab) -> bool:
-    """Whether the master lets the operator in."""
-    return subprocess.run(ssh.command(lab, "master", ["true"]), capture_output=True, check=False).returncode == 0
 
 
 def traces(lab: Lab) -> list[Path]:

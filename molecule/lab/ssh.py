@@ -8,6 +8,7 @@ address of the lab is ever sought on the host's own network, whoever uses the co
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +63,15 @@ def configure(lab: Lab) -> None:
 def command(lab: Lab, host: str, argv: Sequence[str] = ()) -> list[str]:
     """The argument list that runs ``argv``, or a shell, on the master or on a node by name or address."""
     return ["ssh", "-F", str(lab.ssh_config), _address(lab, host), *argv]
+
+
+def answers(lab: Lab, host: str) -> bool:
+    """Whether a host lets root in, and is who it is known to be."""
+    try:
+        argv = command(lab, host, ["true"])
+    except LabError:
+        return False
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
 def _address(lab: Lab, host: str) -> str:
