@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,23 @@ def load_options(role: Path) -> dict[str, dict[str, Any]]:
     return {name: option for entry in specs.values() for name, option in entry.get("options", {}).items()}
 
 
-def test_there_are_roles() -> None:
-    assert ROLES
+def find_unvalidated_templates(tasks: Path) -> Iterator[str]:
+    """The template tasks, in blocks too, without ``validate`` and without a comment beside the module's name."""
+    lines = tasks.read_text().splitlines()
+    pending = [yaml.compose(tasks.read_text())]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.SequenceNode):
+            pending.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                pending.append(value)
+                if key.value == "ansible.builtin.template" and "validate" not in {
+                    option.value for option, _ in value.value
+                }:
+                    line = key.start_mark.line
+                    if "#" not in lines[line]:
+                        yield f"{tasks}:{line + 1}"
 
 
 @each_role
@@ -53,3 +69,8 @@ def test_every_option_is_described_and_typed(role: Path) -> None:
 @each_role
 def test_every_rendered_configuration_is_validated_by_its_reader(role: Path) -> None:
     """Only files that no program of their reader's can check are exempt, and say so in a comment on the task."""
+
+
+@each_role
+def test_every_rendered_file_is_validated_by_its_reader_or_says_why_not(role: Path) -> None:
+    assert [place for path in role.glob("tasks/*.yml") for place in find_unvalidated_templates(path)] == []
