@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,15 @@ def find_network_commands(path: Path) -> Iterator[str]:
                 yield f"{path}:{node.lineno}"
 
 
+def find_imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports by their full names."""
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module)
+
+
 def test_no_python_file_is_longer_than_a_room(sources: Sources) -> None:
     lengths = {str(path): len(path.read_text().splitlines()) for path in sources("*.py")}
     assert {path: length for path, length in lengths.items() if length > LONGEST_FILE} == {}
@@ -76,6 +86,20 @@ def test_shared_code_is_private(sources: Sources) -> None:
     folder = "plugins/module_utils/"
     names = {str(path).partition(folder)[2].split("/")[0] for path in sources(f"{folder}*.py")}
     assert [name for name in sorted(names) if not name.startswith("_")] == []
+
+
+def test_shared_code_knows_nothing_of_ansible(sources: Sources) -> None:
+    """The same files are the package ``perceus`` on the master, where there is no Ansible: relative imports only."""
+    imports = [(path, name) for path in sources("plugins/module_utils/*.py") for name in find_imports(path)]
+    assert [f"{path}: {name}" for path, name in imports if name.startswith("ansible")] == []
+
+
+def test_the_master_needs_the_standard_library_only(installed: Path, tmp_path: Path) -> None:
+    """Its programs are imported as they are there: by the system's Python, which sees no installed package."""
+    shutil.copytree(installed / "plugins" / "module_utils", tmp_path / "perceus")
+    programs = [f"perceus._master.{path.stem}" for path in (tmp_path / "perceus" / "_master").glob("*.py")]
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {', '.join(programs)}"
+    subprocess.run(["/usr/bin/python3", "-I", "-S", "-c", code], check=True)
 
 
 def test_only_the_lab_reaches_into_its_network(sources: Sources) -> None:
