@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.storage import mounts
+from lab.mounts import mounts
 
 
 @cache

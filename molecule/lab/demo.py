@@ -7,14 +7,11 @@ import re
 import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from lab import console, lifecycle, node, ssh
 from lab.errors import LabError
 from lab.settings import Lab, Machine
 
-INVENTORY = Path(__file__).parents[1] / "cluster" / "inventory"
-MASTER = INVENTORY / "hosts.yml"
 CHANGE = "/etc/motd"
 STAGE = re.compile(r"^perceus: (.*)\n", re.MULTILINE)
 BOOT_TIMEOUT = 400  # seconds, from power on to a login with the node's permanent host key
@@ -58,14 +55,15 @@ class _Story:
         node.start_in_order(self.lab)
         self._await_nodes()
         self._say("See who is there")
-        self._command("ansible-inventory", "--inventory", INVENTORY, "--graph")
-        self._play("nodes_summary", inventory=INVENTORY)
+        self._command("ansible-inventory", "-i", str(inventory.nodes(self.lab)), "--graph")
+        self._play("nodes_summary")
         self._say(f"Change {CHANGE} in the VNFS, publish it, and push it to the running nodes")
         words = f"Livesynced at {time.strftime('%H:%M:%S')}"
         change = f'{{"name": "debian", "argv": ["sh", "-c", "echo {words} > {CHANGE}"]}}'
-        self._command("ansible", "--inventory", MASTER, "master", "-m", "perceus.cluster.vnfs_command", "-a", change)
+        module = ["master", "-m", "perceus.cluster.vnfs_command", "-a", change]
+        self._command("ansible", "-i", str(inventory.MASTER), *module)
         self._play("vnfs_publish")
-        self._play("livesync", inventory=INVENTORY)
+        self._play("livesync")
         self._say("See the change on the nodes")
         for machine in self.lab.machines:
             self._see(machine.name, CHANGE, words)
@@ -74,14 +72,13 @@ class _Story:
     def _say(self, text: str) -> None:
         print(f"\n=== {time.monotonic() - self.begun:4.0f} s  {text}", flush=True)
 
-    def _play(self, playbook: str, inventory: Path = MASTER) -> None:
-        self._command("ansible-playbook", "--inventory", inventory, f"perceus.cluster.{playbook}")
+    def _play(self, playbook: str) -> None:
+        self._command("ansible-playbook", "-i", str(inventory.MASTER), f"perceus.cluster.{playbook}")
 
-    def _command(self, *argv: str | Path) -> None:
-        words = [str(word) for word in argv]
-        print(f"$ {' '.join(words)}", flush=True)
-        if subprocess.run(words, check=False).returncode != 0:
-            raise LabError(f"Cannot finish {' '.join(words)!r}")
+    def _command(self, *argv: str) -> None:
+        print(f"$ {' '.join(argv)}", flush=True)
+        if subprocess.run(argv, check=False).returncode != 0:
+            raise LabError(f"Cannot finish {' '.join(argv)!r}")
 
     def _await_nodes(self) -> None:
         """Print what the nodes' first stage says until every node lets its master in, checked by its permanent key."""

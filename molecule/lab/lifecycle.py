@@ -10,10 +10,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lab import master, network, process, ssh
+from lab import inventory, master, network, process, ssh
 from lab.errors import LabError
+from lab.loops import loop_devices
+from lab.mounts import mounts
 from lab.settings import Lab
-from lab.storage import loop_devices, mounts
 
 
 def up(lab: Lab) -> None:
@@ -23,6 +24,7 @@ def up(lab: Lab) -> None:
     with _locked(lab):
         lab.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh.configure(lab)
+        inventory.configure(lab)
         network.up(lab)
         master.up(lab)
 
