@@ -9,6 +9,7 @@ LAB := PYTHONPATH=molecule /usr/bin/python3 -m lab
 
 # Nothing but this environment's and the system's own programs, and nothing written outside this folder.
 export PATH := $(CURDIR)/$(VENV)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export ANSIBLE_CONFIG := $(CURDIR)/tests/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
@@ -19,7 +20,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
 
 demo: collection ## a cluster in a box: a master, a VNFS, two PXE-booted nodes, a livesync; leaves it up
-	$(VENV)/bin/python -m molecule converge --scenario-name cluster
+	$(LAB) demo
 
 shell: ## a shell on the demo's master
 	$(LAB) ssh master
