@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from lab import console, lifecycle, node, ssh
+from lab import console, inventory, lifecycle, node, ssh
 from lab.errors import LabError
 from lab.settings import Lab, Machine
 
