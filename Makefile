@@ -7,7 +7,7 @@ VENV := .venv$(addprefix -,$(CORE))
 PYTEST := $(VENV)/bin/python -m pytest
 LAB := PYTHONPATH=molecule /usr/bin/python3 -m lab
 
-# Nothing but this environment's and the system's own programs, and nothing written outside this folder.
+# Nothing but this environment's and the system's own programs; Ansible keeps its things in this folder.
 export PATH := $(CURDIR)/$(VENV)/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export ANSIBLE_CONFIG := $(CURDIR)/tests/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
