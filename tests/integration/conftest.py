@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two network namespaces joined by a wire, a real dnsmasq on one end of it, and DHCP clients on the other.
+
+Namespaces and daemons live as processes that the kernel kills with this one, so nothing is left even after ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, parse_config
+
+CLONE_NEWNET = 0x40000000
+MORTAL = ("setpriv", "--pdeathsig", "KILL")
+
+DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
+OPTION_HOST_NAME, OPTION_ADDRESS, OPTION_TYPE, OPTION_SERVER, OPTION_END = 12, 50, 53, 54, 255
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A network namespace, held open by the process ``pid``."""
+
+    pid: int
+
+    @property
+    def path(self) -> str:
+        return f"/proc/{self.pid}/ns/net"
+
+    def command(self, *argv: str) -> list[str]:
+        return [*MORTAL, "nsenter", f"--net={self.path}", *argv]
+
+    def ip(self, *arguments: str) -> None:
+        subprocess.run(self.command("ip", *arguments), check=True, timeout=10)
+
+    def udp_socket(self) -> socket.socket:
+        """Return a socket of this namespace: one belongs to where its thread was when it was made."""
+
+        def enter_and_make() -> socket.socket:
+            with open(self.path, encoding="ascii") as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+        with ThreadPoolExecutor(1) as thread:
+            made = thread.submit(enter_and_make).result()
+        made.settimeout(5)
+        return made
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The master's end, with the interface ``eth1``, and the nodes' end, with ``eth0`` and no address."""
+
+    master: Namespace
+    nodes: Namespace
+
+
+@dataclass(frozen=True)
+class Lent:
+    """What a DHCP server gave: an address, and the host name that it says the client has."""
+
+    address: str
+    host_name: str
+
+
+class DhcpClient:
+    """Machines that ask for addresses. Each request may come from another MAC (RFC 2131)."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self._socket = namespace.udp_socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        self._socket.bind(("0.0.0.0", 68))  # noqa: S104 - inside a namespace that has no other machines
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def boot(self, mac: str, *, name: str = "") -> Lent:
+        """Get a lease from nothing, as firmware does; ``name`` is what the client calls itself."""
+        own = {OPTION_HOST_NAME: name.encode()} if name else {}
+        offer, options = self._ask(mac, {OPTION_TYPE: bytes([DISCOVER]), **own}, OFFER)
+        wanted = {
+            OPTION_TYPE: bytes([REQUEST]),
+            OPTION_ADDRESS: IPv4Address(offer).packed,
+            OPTION_SERVER: options[OPTION_SERVER],
+            **own,
+        }
+        return self._lent(*self._ask(mac, wanted, ACK))
+
+    def renew(self, mac: str, address: str) -> Lent:
+        """Ask for the lease on ``address`` again, as after a reboot."""
+        wanted = {OPTION_TYPE: bytes([REQUEST]), OPTION_ADDRESS: IPv4Address(address).packed}
+        return self._lent(*self._ask(mac, wanted, ACK))
+
+    @staticmethod
+    def _lent(address: str, options: dict[int, bytes]) -> Lent:
+        return Lent(address, options.get(OPTION_HOST_NAME, b"").decode())
+
+    def _ask(self, mac: str, options: dict[int, bytes], answer: int) -> tuple[str, dict[int, bytes]]:
+        """Send one message and return address and options of the answer to it."""
+        transaction = os.urandom(4)
+        header = struct.pack(
+            "!BBBB4sHH16x16s64x128x", 1, 1, 6, 0, transaction, 0, 0x8000, bytes.fromhex(mac.replace(":", ""))
+        )
+        body = b"".join(bytes([code, len(value)]) + value for code, value in options.items())
+        self._socket.sendto(header + b"\x63\x82\x53\x63" + body + bytes([OPTION_END]), ("255.255.255.255", 67))
+        while True:
+            packet = self._socket.recv(4096)
+            found = dict(self._parse_options(packet[240:]))
+            if packet[4:8] == transaction:
+                assert found[OPTION_TYPE] == bytes([answer]), f"DHCP message type {found[OPTION_TYPE][0]}"
+                return str(IPv4Address(packet[16:20])), found
+
+    @staticmethod
+    def _parse_options(data: bytes) -> Iterator[tuple[int, bytes]]:
+        while data and data[0] != OPTION_END:
+            if data[0] == 0:
+                data = data[1:]
+                continue
+            yield data[0], data[2 : 2 + data[1]]
+            data = data[2 + data[1] :]
+
+
+class Dnsmasq:
+    """A running dnsmasq and the files that it works with."""
+
+    def __init__(self, wire: Wire, config: ClusterConfig) -> None:
+        self.wire = wire
+        self.config = config
+        self._log = config.state_dir / "dnsmasq.log"
+        arguments = [
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--user=root",
+            "--pid-file=",
+            f"--log-facility={self._log}",
+            "--interface=eth1",
+            "--except-interface=lo",
+            "--bind-interfaces",
+            "--no-ping",
+            "--no-resolv",
+            "--no-hosts",
+            "--dhcp-authoritative",
+            "--dhcp-ignore-names",
+            "--dhcp-lease-max=5000",
+            f"--dhcp-leasefile={config.leases}",
+            f"--dhcp-range={config.discovery_range.first},{config.discovery_range.last},2m",
+            f"--dhcp-range={config.node_range.first},static,{config.lease_time}",
+            f"--dhcp-hostsdir={config.state_dir / 'dhcp-hosts'}",
+            f"--hostsdir={config.state_dir / 'dns-hosts'}",
+            f"--domain={config.domain}",
+            f"--local=/{config.domain}/",
+        ]
+        self.process = subprocess.Popen(wire.master.command("dnsmasq", *arguments))
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 10
+        while "started" not in (self._log.read_text() if self._log.exists() else ""):
+            assert self.process.poll() is None, f"dnsmasq ended: {self._log.read_text()}"
+            assert time.monotonic() < deadline, "dnsmasq did not start"
+            time.sleep(0.02)
+
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def look_up(self, name: str) -> list[str]:
+        """Return the addresses that its DNS gives for ``name`` (RFC 1035), asked from the master's own side."""
+        question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0\0\1\0\1"
+        with self.wire.master.udp_socket() as asking:
+            asking.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question, (str(self.config.address.ip), 53))
+            answer = asking.recv(4096)
+        # Each answer repeats the name as a pointer, then type, class and TTL, length and the address: 16 bytes.
+        records = answer[12 + len(question) :]
+        return [str(IPv4Address(records[16 * index + 12 : 16 * index + 16])) for index in range(answer[7])]
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A network of two ends that nothing else on this machine can reach."""
+    with _namespace() as master, _namespace() as nodes:
+        master.ip("link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", str(nodes.pid))
+        master.ip("link", "set", "lo", "up")
+        master.ip("address", "add", "10.17.0.1/16", "dev", "eth1")
+        master.ip("link", "set", "eth1", "up")
+        nodes.ip("link", "set", "eth0", "up")
+        yield Wire(master, nodes)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ClusterConfig:
+    """A cluster whose folders are there and empty, and whose ``cluster.json`` is in ``tmp_path``."""
+    settings: dict[str, Any] = {
+        "version": 1,
+        "interface": "eth1",
+        "address": "10.17.0.1/16",
+        "domain": "cluster.internal",
+        "node_range": "10.17.5.101-10.17.5.250",
+        "discovery_range": "10.17.64.1-10.17.80.250",
+        "node_name": "n###",
+        "node_first": 101,
+        "default_group": "compute",
+        "default_vnfs": "debian",
+        "adoption": "adopt",
+        "masked_macs": [],
+        "console": "tty0",
+        "kernel_args": "",
+        "lease_time": 43200,
+        "leases": str(tmp_path / "dnsmasq.leases"),
+        "reports": str(tmp_path / "reports.log"),
+        "state_dir": str(tmp_path / "state"),
+    }
+    text = json.dumps(settings)
+    (tmp_path / "cluster.json").write_text(text)
+    for folder in ("boot", "dhcp-hosts", "dns-hosts", "vnfs"):
+        (tmp_path / "state" / folder).mkdir(parents=True)
+    return parse_config(text)
+
+
+@pytest.fixture
+def dnsmasq(wire: Wire, config: ClusterConfig) -> Iterator[Dnsmasq]:
+    """dnsmasq at work on ``config``; leases that it shall know from the start are in its file before this fixture."""
+    with start_dnsmasq(wire, config) as running:
+        yield running
+
+
+@pytest.fixture
+def clients(wire: Wire) -> Iterator[DhcpClient]:
+    client = DhcpClient(wire.nodes)
+    yield client
+    client.close()
+
+
+@contextmanager
+def start_dnsmasq(wire: Wire, config: ClusterConfig) -> Iterator[Dnsmasq]:
+    running = Dnsmasq(wire, config)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(timeout=10)
+
+
+@contextmanager
+def _namespace() -> Iterator[Namespace]:
+    own = os.stat("/proc/self/ns/net").st_ino
+    holder = subprocess.Popen([*MORTAL, "unshare", "--net", "sleep", "infinity"])
+    namespace = Namespace(holder.pid)
+    try:
+        deadline = time.monotonic() + 10
+        while os.stat(namespace.path).st_ino == own:
+            assert holder.poll() is None and time.monotonic() < deadline, "no network namespace"
+            time.sleep(0.01)
+        yield namespace
+    finally:
+        holder.kill()
+        holder.wait()
