@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out a plan for a VNFS: build its tree beside the old one and swap, bring it up to date, or remove it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .._errors import PerceusError
+from .._process import Runner
+from . import mmdebstrap
+from .apt import OS_RELEASE, load_distribution
+from .phases import Phases
+from .recipe import Plan, Recipe, load_recipe, parse_recipe, save_recipe
+from .sandbox import Sandbox
+from .store import Vnfs, building, install_tree, refuse_mounts, remove_tree, sweep
+
+NODE_FILES = Path("/usr/local/lib/perceus/node")
+INSIDE = "/run/perceus"  # where the node files are shown in the sandbox
+
+ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "perceus-ready.service")
+# Of no use where the root is in RAM and new at each boot.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "dracut-shutdown.service",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "man-db.timer",
+)
+HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+
+
+def load_current(vnfs: Vnfs) -> Recipe | None:
+    """Return the recipe of the tree that exists, None when there is none.
+
+    Raises :class:`PerceusError` for a tree of unknown origin.
+    """
+    if not os.path.lexists(vnfs.rootfs) and not os.path.lexists(vnfs.old / "rootfs"):
+        return None
+    recipe = load_recipe(vnfs.recipe_file)
+    if recipe is None:
+        raise PerceusError(
+            f"Cannot work on VNFS {vnfs.name!r}: {str(vnfs.rootfs)!r} has no vnfs.yml beside it",
+            hint="Move the folder away if it was not made here",
+            vnfs=vnfs.name,
+        )
+    return recipe
+
+
+def want_recipe(
+    options: Mapping[str, Any], *, current: Recipe | None, node_files: Path = NODE_FILES, os_release: Path = OS_RELEASE
+) -> Recipe:
+    """Return the recipe that options ask for; the suite is by default the tree's own, for a new tree the master's."""
+    own = current.suite if current else load_distribution(os_release).codename
+    return parse_recipe({**options, "suite": options["suite"] or own, "node_files": digest_files(node_files)})
+
+
+def digest_files(folder: Path) -> str:
+    """Return the SHA-256, in hex, of the names, modes and contents of all files below ``folder``."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)}\0{file.stat().st_mode:o}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def apply_plan(plan: Plan, vnfs: Vnfs, *, runner: Runner, node_files: Path = NODE_FILES) -> Phases:
+    """Do what the plan says; needs the lock. Cut short at any point, the old tree is there, or the new one whole."""
+    phases = Phases()
+    if plan.wanted is None:
+        with phases.measured("remove"):
+            refuse_mounts(vnfs.folder, "remove")
+            remove_tree(vnfs.folder)
+    elif plan.action in ("build", "rebuild"):
+        if plan.action == "rebuild":
+            refuse_mounts(vnfs.rootfs, "replace")
+        with building(vnfs) as folder:
+            with phases.measured("bootstrap"):
+                mmdebstrap.build_tree(plan.wanted, folder / "rootfs", runner=runner)
+            with phases.measured("configure"):
+                sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
+                _lay_foundation(sandbox)
+                _configure(sandbox, plan.wanted)
+            save_recipe(folder / "vnfs.yml", plan.wanted)
+            install_tree(vnfs, folder)
+    elif plan.action == "update":
+        sweep(vnfs)
+        sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
+        if plan.missing_packages:
+            with phases.measured("packages"):
+                sandbox(("apt-get", "--quiet", "update"))
+                sandbox(
+                    ("apt-get", "--quiet", "--yes", "--no-install-recommends", "install", "--", *plan.missing_packages)
+                )
+                sandbox(("apt-get", "clean"))
+        with phases.measured("configure"):
+            _configure(sandbox, plan.wanted)
+        save_recipe(vnfs.recipe_file, plan.wanted)
+    return phases
+
+
+def _lay_foundation(sandbox: Sandbox) -> None:
+    """Once for each new tree: afterwards these belong to whoever edits it."""
+    sandbox(("rm", "-f", "/etc/hostname"))  # the master's; a node has its name from the kernel's command line
+    sandbox(("tee", "/etc/hosts"), stdin=HOSTS)
+
+
+def _configure(sandbox: Sandbox, recipe: Recipe) -> None:
+    """Bring into the tree what the recipe says beside packages. Each step may be repeated."""
+    sandbox(("cp", "--recursive", "--no-target-directory", "--", INSIDE, "/"))
+    sandbox(("systemctl", "--quiet", "enable", *ENABLED))
+    sandbox(("systemctl", "--quiet", "mask", *MASKED))
+    sandbox(("install", "-d", "-m", "0700", "/root/.ssh"))
+    keys = "".join(f"{key}\n" for key in recipe.authorized_keys)
+    sandbox(("install", "-m", "0600", "/dev/stdin", "/root/.ssh/authorized_keys"), stdin=keys)
+    sandbox(("chpasswd", "--encrypted"), stdin=f"root:{recipe.root_password_hash or '*'}\n")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a program inside a tree as if it were booted there, unseen by the host: bwrap(1) in private namespaces.
+
+The program is root with all capabilities over the tree (chown, mknod, setcap work), has its own /proc, /dev, /run and
+/tmp, the master's network and resolv.conf, and starts no service. It dies with its caller, and with it all it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .._errors import PerceusError
+from .._process import SYSTEM_PATH, Completed, Runner
+
+POLICY = Path("/usr/local/lib/perceus/sandbox/policy-rc.d")
+RESOLVER = Path("/etc/resolv.conf")
+OWN_FOLDERS = ("/dev", "/proc", "/run", "/tmp")  # noqa: S108 - inside, each is the sandbox's own
+LONGEST_CHAIN = 40  # symbolic links, as in path_resolution(7)
+
+ENVIRONMENT = {
+    "PATH": SYSTEM_PATH,
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "INITRD": "No",  # kernel packages leave the initramfs to us; see /etc/kernel/postinst.d/dracut
+}
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A tree to run programs in. ``shared`` maps folders outside to their names inside, below /run."""
+
+    rootfs: Path
+    runner: Runner
+    read_only: bool = False
+    shared: Mapping[Path, str] = field(default_factory=dict)
+    policy: Path = POLICY
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        cwd: str = "/",
+        expected: tuple[int, ...] = (0,),
+    ) -> Completed:
+        """Run ``argv`` to its end. Raises :class:`CommandError` as the runner does."""
+        masks = {} if self.read_only else self._masks()
+        try:
+            return self.runner(
+                build_sandbox_argv(
+                    argv, rootfs=self.rootfs, read_only=self.read_only, masks=masks, shared=self.shared, cwd=cwd
+                ),
+                stdin=stdin,
+                expected=expected,
+            )
+        finally:
+            for target in masks:
+                self._remove_placeholder(target)
+
+    def _masks(self) -> dict[str, Path]:
+        """What to mount over files of the tree: their names, with links resolved inside, and the file shown."""
+        masks = {chase(self.rootfs, "/usr/sbin/policy-rc.d"): self.policy}
+        if RESOLVER.exists():
+            masks[chase(self.rootfs, "/etc/resolv.conf")] = RESOLVER
+        return masks
+
+    def _remove_placeholder(self, target: str) -> None:
+        """Remove the empty file that bwrap makes in the tree where there was none to mount over."""
+        if target.startswith(tuple(f"{folder}/" for folder in OWN_FOLDERS)):
+            return
+        file = self.rootfs / target[1:]
+        with contextlib.suppress(FileNotFoundError):
+            found = file.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+                file.unlink()
+
+
+def build_sandbox_argv(
+    argv: Sequence[str],
+    *,
+    rootfs: Path,
+    read_only: bool = False,
+    masks: Mapping[str, Path] | None = None,
+    shared: Mapping[Path, str] | None = None,
+    cwd: str = "/",
+) -> list[str]:
+    """Return the command line that runs ``argv`` inside ``rootfs``.
+
+    ``masks`` maps files inside, free of links, to the files outside that are shown there.
+    """
+    own = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
+    if read_only:
+        own += ["--tmpfs", "/var/tmp"]  # noqa: S108
+    shown = [word for target, source in (masks or {}).items() for word in ("--ro-bind", str(source), target)]
+    lent = [word for source, target in (shared or {}).items() for word in ("--bind", str(source), target)]
+    environment = [word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)]
+    return [
+        "bwrap",
+        *("--ro-bind" if read_only else "--bind", str(rootfs), "/"),
+        *own,
+        *shown,
+        *lent,
+        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "vnfs"),
+        *("--cap-add", "ALL", "--die-with-parent", "--clearenv"),
+        *environment,
+        *("--chdir", cwd, "--", *argv),
+    ]
+
+
+def is_due(rootfs: Path, *, creates: str | None, removes: str | None) -> bool:
+    """Whether a program is to be run that makes ``creates`` and removes ``removes``, names inside the tree."""
+
+    def exists(name: str) -> bool:
+        return os.path.lexists(rootfs / chase(rootfs, name)[1:])
+
+    return not (creates is not None and exists(creates)) and (removes is None or exists(removes))
+
+
+def chase(rootfs: Path, name: str) -> str:
+    """Return the absolute path to which ``name`` leads for a program inside the tree: no link of it leads outside."""
+    pending = _parts(name)
+    resolved: list[str] = []
+    links = 0
+    while pending:
+        part = pending.pop()
+        if part == "..":
+            del resolved[-1:]
+            continue
+        try:
+            target = os.readlink(rootfs.joinpath(*resolved, part))
+        except OSError:
+            resolved.append(part)
+            continue
+        links += 1
+        if links > LONGEST_CHAIN:
+            raise PerceusError(f"Cannot follow {name!r} in {str(rootfs)!r}: too many symbolic links")
+        if target.startswith("/"):
+            resolved.clear()
+        pending.extend(_parts(target))
+    return "/" + "/".join(resolved)
+
+
+def _parts(name: str) -> list[str]:
+    """The components of a path, last one first."""
+    return [part for part in reversed(name.split("/")) if part not in ("", ".")]

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The VNFS store: where things lie, who may change them now, and which generation is served.
+
+NAME/vnfs.yml             the recipe
+NAME/rootfs/              the editable tree
+NAME/images/GENERATION/   immutable
+NAME/current              -> images/GENERATION, flipped atomically
+NAME/.new.*  NAME/.old    what is being built, and what it replaces; of interest only under the lock
+.NAME.lock                beside the folder, so that it outlives it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._errors import PerceusError
+from .._files import locked, sync_folder
+from .._names import parse_vnfs_name
+
+STORE = Path("/var/lib/perceus/vnfs")
+LOCK_PATIENCE = 10.0  # seconds
+
+_CURRENT = re.compile(r"images/([0-9a-f]{16})", re.ASCII)
+_GENERATION = re.compile(r"[0-9a-f]{16}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Vnfs:
+    """One VNFS: its folder in the store, whether it exists or not."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def rootfs(self) -> Path:
+        return self.folder / "rootfs"
+
+    @property
+    def recipe_file(self) -> Path:
+        return self.folder / "vnfs.yml"
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def current(self) -> Path:
+        return self.folder / "current"
+
+    @property
+    def old(self) -> Path:
+        return self.folder / ".old"
+
+    def require_tree(self) -> None:
+        """Raise :class:`PerceusError` unless there is a tree to work with."""
+        if self.rootfs.is_symlink() or not self.rootfs.is_dir():
+            raise PerceusError(f"Cannot use VNFS {self.name!r}: it has no rootfs", hint="Build it", vnfs=self.name)
+
+
+def vnfs_in(store: Path, name: str) -> Vnfs:
+    """Return the VNFS of this name; raises :class:`PerceusError` for a name that none may have."""
+    return Vnfs(store / parse_vnfs_name(name))
+
+
+def list_vnfs(store: Path) -> list[Vnfs]:
+    """Return every VNFS of the store, by name; none when there is no store."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(store) if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return []
+    return [Vnfs(store / name) for name in names]
+
+
+def current_generation(vnfs: Vnfs) -> str | None:
+    """Return the generation that is served, None when nothing is published."""
+    try:
+        match = _CURRENT.fullmatch(os.readlink(vnfs.current))
+    except OSError:
+        return None
+    return match[1] if match else None
+
+
+def list_generations(vnfs: Vnfs) -> list[str]:
+    """Return the published generations, oldest first by the date that each header gives."""
+    try:
+        names = [entry.name for entry in os.scandir(vnfs.images) if _GENERATION.fullmatch(entry.name)]
+    except FileNotFoundError:
+        return []
+    return sorted(names, key=lambda name: (_created(vnfs.images / name), name))
+
+
+def _created(image: Path) -> str:
+    try:
+        return str(json.loads((image / "image.json").read_bytes())["created"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+@contextlib.contextmanager
+def held(vnfs: Vnfs, *, writing: bool = True) -> Iterator[None]:
+    """Be the only one who works on this VNFS, and make what is made readable whatever the caller's umask.
+
+    Who only looks needs no lock and leaves not even a lock file behind.
+    """
+    if not writing:
+        yield
+        return
+    lock = vnfs.folder.parent / f".{vnfs.name}.lock"
+    with locked(lock, what=f"VNFS {vnfs.name!r}", timeout=LOCK_PATIENCE):
+        umask = os.umask(0o022)
+        try:
+            yield
+        finally:
+            os.umask(umask)
+
+
+@contextlib.contextmanager
+def building(vnfs: Vnfs) -> Iterator[Path]:
+    """Give a new folder on the store's file system, and remove what is left in it afterwards. Needs the lock."""
+    vnfs.folder.mkdir(mode=0o755, exist_ok=True)
+    sweep(vnfs)
+    folder = Path(tempfile.mkdtemp(prefix=".new.", dir=vnfs.folder))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        if folder.exists():
+            remove_tree(folder)
+
+
+def sweep(vnfs: Vnfs) -> None:
+    """Undo what a killed process left half done. Under the lock whatever is unfinished is nobody's."""
+    if vnfs.old.exists() and not vnfs.rootfs.exists():
+        os.replace(vnfs.old / "vnfs.yml", vnfs.recipe_file)
+        os.rename(vnfs.old / "rootfs", vnfs.rootfs)
+    for entry in list(os.scandir(vnfs.folder)):
+        if entry.name == vnfs.old.name or entry.name.startswith(".new."):
+            remove_tree(Path(entry.path))
+        elif entry.name.startswith(".current."):
+            os.unlink(entry.path)
+
+
+def install_tree(vnfs: Vnfs, built: Path) -> None:
+    """Swap in ``built/rootfs`` and ``built/vnfs.yml``; :func:`sweep` goes back if this is cut short."""
+    if vnfs.rootfs.exists():
+        vnfs.old.mkdir()
+        shutil.copy2(vnfs.recipe_file if vnfs.recipe_file.exists() else built / "vnfs.yml", vnfs.old / "vnfs.yml")
+        os.rename(vnfs.rootfs, vnfs.old / "rootfs")
+    os.replace(built / "vnfs.yml", vnfs.recipe_file)
+    os.rename(built / "rootfs", vnfs.rootfs)
+    sync_folder(vnfs.folder)
+    if vnfs.old.exists():
+        remove_tree(vnfs.old)
+
+
+def flip(vnfs: Vnfs, generation: str) -> None:
+    """Serve this generation from now on."""
+    beside = vnfs.folder / f".current.{os.getpid()}"
+    os.symlink(f"images/{generation}", beside)
+    os.replace(beside, vnfs.current)
+    sync_folder(vnfs.folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder and all below it, but nothing that is mounted there: that is refused, by name."""
+    refuse_mounts(folder, "remove")
+    shutil.rmtree(folder)
+
+
+def refuse_mounts(folder: Path, verb: str) -> None:
+    """Raise :class:`PerceusError` when something is mounted on or below ``folder``, also from the same disk."""
+    with open("/proc/self/mountinfo", "rb") as stream:
+        mounts = mounts_below(stream.read(), os.fsencode(folder.resolve()))
+    if mounts:
+        named = ", ".join(repr(os.fsdecode(mount)) for mount in mounts)
+        raise PerceusError(f"Cannot {verb} {str(folder)!r}: mounted there is {named}", hint="Unmount it first")
+
+
+def mounts_below(mountinfo: bytes, folder: bytes) -> list[bytes]:
+    """Return the mount points on or below ``folder``. Format: proc_pid_mountinfo(5), fifth field, octal escapes."""
+    points = [
+        re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), line.split(b" ")[4])
+        for line in mountinfo.splitlines()
+    ]
+    return sorted({point for point in points if point == folder or point.startswith(folder + b"/")})

@@ -1,0 +1,175 @@
+#!/usr/bin/python
+# Copyright (c) The perceus.cluster maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: vnfs_image
+short_description: Publish a VNFS as an image that nodes boot
+version_added: 0.1.0
+description:
+  - Makes kernel, initramfs and a compressed root file system from the tree of a VNFS, describes them, and has the
+    master serve them under the generation's id, which is a hash over the tree and the options.
+  - A generation never changes. An unchanged tree is published already, and nothing is written. A tree that is as it was
+    in an earlier generation makes that one current again.
+  - What belongs to one machine or moment stays out of the image. These are ssh host keys, the machine id, logs, package
+    lists and caches, and the content of C(/dev), C(/proc), C(/run), C(/sys), C(/tmp) and C(/var/tmp).
+  - A run that fails or is killed leaves the generation served that was served before.
+options:
+  name:
+    description: The VNFS.
+    type: str
+    required: true
+  kernel_args:
+    description: Kernel arguments for all nodes that boot this image, beside those of cluster and node.
+    type: str
+    default: ''
+  compression:
+    description: V(fast) takes seconds. V(small) takes minutes and saves about a tenth.
+    type: str
+    choices: [fast, small]
+    default: fast
+  keep:
+    description: How many generations to keep, the new one included. The oldest go, the served one never does.
+    type: int
+    default: 3
+  state:
+    description: V(published) is what an image can be.
+    type: str
+    choices: [published]
+    default: published
+attributes:
+  check_mode:
+    support: full
+    description: Nothing is written.
+  diff_mode:
+    support: full
+    description: Shows each file that differs between the served generation and the tree.
+  idempotent:
+    support: full
+    description: An unchanged tree is not published again.
+  platform:
+    support: full
+    description: Where the module runs.
+    platforms: debian
+requirements:
+  - The role P(perceus.cluster.vnfs_store#role) has been applied to the host.
+seealso:
+  - module: perceus.cluster.vnfs
+author:
+  - The perceus.cluster maintainers (@perceus)
+"""
+
+EXAMPLES = r"""
+- name: Publish what was changed in a VNFS
+  perceus.cluster.vnfs_image:
+    name: debian
+
+- name: Publish a release
+  perceus.cluster.vnfs_image:
+    name: debian
+    compression: small
+    kernel_args: mitigations=auto,nosmt
+    keep: 5
+"""
+
+RETURN = r"""
+vnfs:
+  description: The name.
+  type: str
+  returned: success
+  sample: debian
+generation:
+  description: The id of the generation that is served, or would be in check mode.
+  type: str
+  returned: success
+  sample: 0123456789abcdef
+action:
+  description: What was done, or would be done in check mode. One of V(publish), V(flip), V(none).
+  type: str
+  returned: success
+  sample: publish
+kernel_release:
+  description: The kernel that nodes will run.
+  type: str
+  returned: success
+  sample: 6.1.0-40-amd64
+tree_size:
+  description: Bytes in the files of the image, before compression.
+  type: int
+  returned: success
+  sample: 381681664
+tree_files:
+  description: The number of files in the image, folders included.
+  type: int
+  returned: success
+  sample: 14210
+pruned:
+  description: Generations that were removed.
+  type: list
+  elements: str
+  returned: success
+  sample: [fedcba9876543210]
+phases:
+  description: How long each part took, in seconds.
+  type: dict
+  returned: success
+  sample: {initramfs: 6.1, squashfs: 3.4, describe: 0.4}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (
+    Options,
+    apply_publish,
+    diff_images,
+    plan_publish,
+)
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
+
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "kernel_args": {"type": "str", "default": ""},
+    "compression": {"type": "str", "choices": ["fast", "small"], "default": "fast"},
+    "keep": {"type": "int", "default": 3},
+    "state": {"type": "str", "choices": ["published"], "default": "published"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    phases = Phases()
+    try:
+        vnfs = vnfs_in(STORE, module.params["name"])
+        options = Options(**{key: module.params[key] for key in ("kernel_args", "compression", "keep")})
+        with held(vnfs, writing=not module.check_mode):
+            plan = plan_publish(vnfs, options)
+            diff = diff_images(plan, vnfs)
+            if not module.check_mode:
+                phases = apply_publish(plan, vnfs, runner=CommandRunner())
+    except PerceusError as error:
+        module.fail_json(msg=str(error), **error.details)
+    if plan.manifest.with_acls:
+        module.warn(
+            f"Squashfs has no access control lists, nodes will lack those of {', '.join(plan.manifest.with_acls)}"
+        )
+    module.exit_json(
+        changed=plan.changed,
+        vnfs=vnfs.name,
+        generation=plan.generation,
+        action=plan.action,
+        kernel_release=plan.kernel_release,
+        tree_size=plan.manifest.size,
+        tree_files=len(plan.manifest.entries),
+        pruned=list(plan.pruned),
+        phases=phases.seconds,
+        diff=diff,
+    )
+
+
+if __name__ == "__main__":
+    main()
