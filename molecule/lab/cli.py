@@ -77,7 +77,7 @@ def reset(lab: Lab, arguments: argparse.Namespace) -> None:
 def show_console(lab: Lab, arguments: argparse.Namespace) -> None:
     log = lab.console(lab.machine(arguments.machine))
     if not arguments.follow:
-        print(console.read(log)[0])
+        print(console.text(log))
         return
     for piece in console.follow(log):
         print(piece, end="", flush=True)

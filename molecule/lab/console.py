@@ -28,9 +28,13 @@ def read(log: Path, since: int = 0) -> tuple[str, int]:
         return CONTROLS.sub("", said), console.tell()
 
 
+def text(log: Path, since: int = 0) -> str:
+    return read(log, since)[0]
+
+
 def tail(log: Path, lines: int = 60) -> str:
     """The last lines, blank ones left out."""
-    return "\n".join([line for line in read(log)[0].splitlines() if line.strip()][-lines:])
+    return "\n".join([line for line in text(log).splitlines() if line.strip()][-lines:])
 
 
 def follow(log: Path) -> Iterator[str]:
@@ -44,7 +48,7 @@ def follow(log: Path) -> Iterator[str]:
 
 def check(log: Path) -> None:
     """Raise :class:`LabError`, with the last lines, when a console said something that no boot survives."""
-    fatal = FATAL.search(read(log)[0])
+    fatal = FATAL.search(text(log))
     if fatal:
         raise LabError(f"Cannot boot {log.stem}: its console says {fatal[0]!r}\n{tail(log)}")
 
@@ -52,7 +56,7 @@ def check(log: Path) -> None:
 def wait(log: Path, wanted: str, *, timeout: float, since: int = 0) -> None:
     """Wait until a console says ``wanted`` after byte ``since``, or fails; ``timeout`` is in seconds."""
     deadline = time.monotonic() + timeout
-    while wanted not in read(log, since)[0]:
+    while wanted not in text(log, since):
         check(log)
         if time.monotonic() > deadline:
             raise LabError(f"Cannot see {wanted!r} on {log.name}: not said after {timeout:g} s\n{tail(log)}")

@@ -89,7 +89,7 @@ class _Story:
             for machine in list(waited_for):
                 log = self.lab.console(machine)
                 console.check(log)
-                stages = STAGE.findall(console.read(log)[0])
+                stages = STAGE.findall(console.text(log))
                 for stage in stages[told[machine.name] :]:
                     self._tell(machine, stage)
                 told[machine.name] = len(stages)

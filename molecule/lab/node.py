@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from lab import console, network, process
+from functools import partial
+
+from lab import network, process
 from lab.errors import LabError
 from lab.settings import Lab, Machine
 
@@ -29,11 +31,11 @@ def start(lab: Lab, machine: Machine) -> None:
 
 
 def start_in_order(lab: Lab) -> None:
-    """Power all machines on, each when the one before has its address, so that they are adopted in order."""
+    """Power all machines on, each when the one before holds a lease, so that they are adopted in this order."""
     for machine in lab.machines:
-        if not running(lab, machine):
-            start(lab, machine)
-            console.wait(lab.console(machine), "Next server: ", timeout=120)
+        start(lab, machine)
+        holds_lease = partial(_holds_lease, lab, machine)
+        process.wait_until(holds_lease, timeout=60, reason=f"Cannot boot {machine.name}: it holds no lease")
 
 
 def stop(lab: Lab, machine: Machine) -> None:
@@ -44,6 +46,11 @@ def stop(lab: Lab, machine: Machine) -> None:
 def reset(lab: Lab, machine: Machine) -> None:
     stop(lab, machine)
     start(lab, machine)
+
+
+def _holds_lease(lab: Lab, machine: Machine) -> bool:
+    leases = lab.root / "var/lib/misc/dnsmasq.leases"
+    return leases.exists() and machine.mac in leases.read_text()
 
 
 def _build_qemu_argv(lab: Lab, machine: Machine, tap: str) -> list[str]:
