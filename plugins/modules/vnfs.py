@@ -66,7 +66,8 @@ options:
     description:
       - V(present) builds the VNFS if it is not there, and brings packages, keys and password of an existing one up to
         date.
-      - V(rebuilt) builds it again from nothing in any case. What was changed in the tree is lost. Published images stay.
+      - V(rebuilt) builds it again from nothing in any case. What was changed in the tree is lost, published images
+        stay.
       - V(absent) removes tree and images.
     type: str
     choices: [present, rebuilt, absent]

@@ -12,9 +12,9 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from .._errors import PerceusError
+from .._errors import CommandError, PerceusError
 from .._process import SYSTEM_PATH, Completed, Runner
 
 POLICY = Path("/usr/local/lib/perceus/sandbox/policy-rc.d")
@@ -59,6 +59,11 @@ class Sandbox:
                 stdin=stdin,
                 expected=expected,
             )
+        except CommandError as error:
+            if "rc" not in error.details:
+                raise
+            details = {**error.details, "argv": list(argv)}
+            raise CommandError(error.msg.replace("'bwrap'", repr(argv[0]), 1), error.hint, **details) from error
         finally:
             for target in masks:
                 self._remove_placeholder(target)
@@ -94,10 +99,15 @@ def build_sandbox_argv(
 
     ``masks`` maps files inside, free of links, to the files outside that are shown there.
     """
-    own = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
-    if read_only:
-        own += ["--tmpfs", "/var/tmp"]  # noqa: S108
-    shown = [word for target, source in (masks or {}).items() for word in ("--ro-bind", str(source), target)]
+    own = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
+    for name in ("/tmp", "/var/tmp") if read_only else ("/tmp",):  # noqa: S108
+        own += ["--perms", "1777", "--tmpfs", name]
+    shown = []
+    for target, source in (masks or {}).items():
+        # bwrap would make missing folders, but for root's eyes only, and apt resolves names as another user
+        folders = [str(parent) for parent in PurePosixPath(target).parents if str(parent).startswith("/run/")]
+        shown += [word for folder in reversed(folders) for word in ("--dir", folder)]
+        shown += ["--ro-bind", str(source), target]
     lent = [word for source, target in (shared or {}).items() for word in ("--bind", str(source), target)]
     environment = [word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)]
     return [
