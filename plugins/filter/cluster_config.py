@@ -18,7 +18,7 @@ name: cluster_config
 short_description: Check the settings of a cluster and make them the master's configuration
 version_added: 0.1.0
 description:
-  - Checks each setting, alone and against the others, by the code that reads C(/etc/perceus/cluster.json) on the master.
+  - Checks each setting, alone and against the others, by the code that reads C(/etc/perceus/cluster.json).
   - Fails with the first problem and what to do about it.
 options:
   _input:

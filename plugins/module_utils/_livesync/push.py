@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring one running node to a generation, so that it is what a reboot would have made of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .._errors import CommandError, PerceusError
+from .._process import Runner
+from .._ssh import Login, build_ssh_argv
+from .._vnfs.store import mounts_below
+from .rsync import Transfer, build_rsync_argv, build_rules, parse_transfer
+from .source import Source
+
+LOGIN = 60  # seconds for one login and what it does
+SILENCE = 120  # seconds without a byte from rsync
+
+_INSPECT = "cat /run/perceus/vnfs /run/perceus/generation /proc/cmdline /proc/self/mountinfo"
+# The image carries its own ld.so.cache. A node in a test has no systemd.
+_FINISH = """set -eu
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
+cat > /run/perceus/generation
+/usr/lib/perceus/report livesync
+"""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a node says of itself: its VNFS, its generation now, the one that it booted, and its mount points."""
+
+    vnfs: str
+    generation: str
+    booted: str
+    mounts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of a node. ``seconds`` is the time that it took."""
+
+    transfer: Transfer
+    changed: bool
+    needs_reboot: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How nodes are livesynced. ``timeout`` is in seconds for the transfer to a node."""
+
+    skip: Sequence[str]
+    delete: bool
+    forks: int
+    timeout: int
+    dry_run: bool
+
+
+@dataclass(frozen=True)
+class Push:
+    """How to bring nodes to ``source``. ``kernel_of`` gives the kernel of another generation."""
+
+    source: Source
+    options: Options
+    kernel_of: Callable[[str], str | None]
+    runner: Runner
+
+    def __call__(self, login: Login) -> Pushed:
+        """Bring the node behind ``login`` to the generation. Raises :class:`PerceusError`."""
+        started = time.monotonic()
+        node = parse_running(self._run(build_ssh_argv(login, ["sh", "-c", _INSPECT]), timeout=LOGIN))
+        if node.vnfs != self.source.vnfs:
+            raise PerceusError(f"it runs VNFS {node.vnfs!r}, not {self.source.vnfs!r}", hint="Reboot it")
+        argv = build_rsync_argv(
+            self.source.folder,
+            login,
+            rules=build_rules(self.options.skip, node.mounts),
+            delete=self.options.delete,
+            dry_run=self.options.dry_run,
+            timeout=SILENCE,
+        )
+        transfer = parse_transfer(self._run(argv, timeout=self.options.timeout))
+        changed = bool(transfer.items) or node.generation != self.source.generation
+        if changed and not self.options.dry_run:
+            # Also the proof that one can still log in.
+            self._run(build_ssh_argv(login, ["sh", "-c", _FINISH]), stdin=f"{self.source.generation}\n", timeout=LOGIN)
+        return Pushed(
+            transfer=transfer,
+            changed=changed,
+            needs_reboot=self._kernel(node.booted) != self.source.kernel,
+            seconds=round(time.monotonic() - started, 1),
+        )
+
+    def _kernel(self, generation: str) -> str | None:
+        """Return a generation's kernel. The source's own files are hidden by its tree."""
+        return self.source.kernel if generation == self.source.generation else self.kernel_of(generation)
+
+    def _run(self, argv: Sequence[str], *, timeout: int, stdin: str | None = None) -> str:
+        """Run a program and return its output; the error's first line is the cause, its last only that it failed."""
+        try:
+            return self.runner(argv, stdin=stdin, timeout=timeout).stdout
+        except CommandError as error:
+            said = str(error.details.get("stderr", "")).strip().splitlines()
+            raise PerceusError(said[0] if said else error.msg, **error.details) from error
+
+
+def parse_running(output: str) -> Running:
+    """Turn what a node says of itself into a value; mountinfo is read as in proc_pid_mountinfo(5)."""
+    vnfs, generation, cmdline, mountinfo = output.split("\n", 3)
+    arguments = dict(word.partition("=")[::2] for word in cmdline.split())
+    mounts = [mount.decode(errors="surrogateescape") for mount in mounts_below(mountinfo.encode(), b"")]
+    return Running(
+        vnfs=vnfs,
+        generation=generation,
+        booted=arguments.get("perceus.generation", ""),
+        mounts=tuple(mount for mount in mounts if mount != "/"),
+    )

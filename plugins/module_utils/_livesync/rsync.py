@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""rsync(1): what of a node it may touch, its command line, and what it says that it did."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._ssh import Login, build_shell_argv
+
+NEVER_TOUCHED = ("/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108 - the node's own, whatever is mounted there
+FOLDERS_ONLY = "/**"  # the end of a skip pattern below which folders are still made
+
+_ITEM = re.compile(r"(?:[<>ch.][fdLDS]\S{9}|\*deleting  ) .+")
+_SENT = re.compile(r"Total bytes sent: (\d+)")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What rsync did, or would do: one line for each path, in the form of ``--itemize-changes``, and bytes sent."""
+
+    items: tuple[str, ...]
+    sent: int
+
+
+def build_rules(skip: Iterable[str], mounts: Iterable[str]) -> list[str]:
+    """Return filter rules that leave alone what is the node's own: ``skip`` patterns and what is mounted.
+
+    A skipped path is neither sent nor deleted. Below a pattern that ends in ``/**`` folders are made nevertheless, so
+    that a new service finds the one for its log.
+    """
+    rules = [f"- {path}" for path in (*NEVER_TOUCHED, *(escape(mount) for mount in mounts))]
+    for pattern in skip:
+        rules.append(f"protect {pattern}")
+        if pattern.endswith(FOLDERS_ONLY):
+            rules.append(f"show {pattern}/")
+        rules.append(f"hide {pattern}")
+    return rules
+
+
+def escape(path: str) -> str:
+    """Return the pattern that matches ``path`` alone: rsync reads a backslash as such only beside a wildcard."""
+    return re.sub(r"([*?\[\\])", r"\\\1", path) if re.search(r"[*?\[]", path) else path
+
+
+def build_rsync_argv(
+    source: Path, login: Login, *, rules: Sequence[str], delete: bool, dry_run: bool, timeout: int
+) -> list[str]:
+    """Return what makes a node's root like ``source``.
+
+    A file is replaced as a whole and renamed into its place at the end, never written in place: programs that run it
+    keep what they have. ``timeout`` is in seconds without a sign of life.
+    """
+    return [
+        *("rsync", "-aHAXx", "--numeric-ids", "--delay-updates"),
+        *(["--delete-delay"] if delete else []),
+        *(["--dry-run"] if dry_run else []),
+        *("--out-format=%i %n%L", "--stats", "--no-human-readable", f"--timeout={timeout}"),
+        *(f"--filter={rule}" for rule in rules),
+        *(f"--rsh={shlex.join(build_shell_argv(login))}", "--", f"{source}/", f"{login.destination}:/"),
+    ]
+
+
+def parse_transfer(output: str) -> Transfer:
+    """Turn what the command line above prints into a value. rsync escapes every control character of a name."""
+    sent = _SENT.search(output)
+    items = tuple(line for line in output.splitlines() if _ITEM.fullmatch(line))
+    return Transfer(items, int(sent[1]) if sent else 0)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Livesync as a whole: one generation, many nodes, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from .._config import load_config
+from .._errors import PerceusError
+from .._fanout import fan_out
+from .._files import locked
+from .._names import parse_vnfs_name
+from .._namespaces import enter_private_mounts
+from .._nodes.machines import load_machines
+from .._process import Runner
+from .._ssh import MASTER_KEY, Login
+from .push import Options, Push, Pushed
+from .source import load_kernel, load_source, mount_source
+from .targets import select_targets
+
+
+@dataclass(frozen=True)
+class Livesync:
+    """What became of every node, in the order of the registry or of the names given."""
+
+    generation: str
+    outcomes: Mapping[Login, Pushed | PerceusError]
+
+    @property
+    def changed(self) -> bool:
+        return any(isinstance(outcome, Pushed) and outcome.changed for outcome in self.outcomes.values())
+
+    @property
+    def failed(self) -> list[str]:
+        return [login.name for login, outcome in self.outcomes.items() if isinstance(outcome, PerceusError)]
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return a module's result of each node; what is not known of a node that failed is null."""
+        return [
+            {"name": login.name, "address": str(login.address), **_facts(outcome)}
+            for login, outcome in self.outcomes.items()
+        ]
+
+    def as_diff(self) -> list[dict[str, str]]:
+        """Return the paths that changed, a text for each node."""
+        return [
+            {"before_header": login.name, "prepared": "".join(f"{item}\n" for item in outcome.transfer.items)}
+            for login, outcome in self.outcomes.items()
+            if isinstance(outcome, Pushed) and outcome.transfer.items
+        ]
+
+
+def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Options, runner: Runner) -> Livesync:
+    """Bring the nodes called ``names``, or all of ``vnfs`` that are up, to the generation served now.
+
+    Moves this process into a mount namespace of its own.
+    Raises :class:`PerceusError` when nothing can be done; what goes wrong with a node is its outcome.
+    """
+    config = load_config(config_file)
+    targets = select_targets(load_machines(config_file).nodes, vnfs=parse_vnfs_name(vnfs), names=names)
+    logins = [
+        Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts", MASTER_KEY)
+        for node in targets
+    ]
+    with locked(config.state_dir / ".livesync.lock", what="livesync"):
+        source = load_source(config.store, vnfs)
+        enter_private_mounts()
+        mount_source(source, runner)
+        push = Push(source, options, partial(load_kernel, config.store, vnfs), runner)
+        return Livesync(source.generation, fan_out(push, logins, forks=options.forks))
+
+
+def _facts(outcome: Pushed | PerceusError) -> dict[str, Any]:
+    if isinstance(outcome, PerceusError):
+        return {"error": str(outcome), "changes": None, "bytes": None, "seconds": None, "needs_reboot": None}
+    return {
+        "error": None,
+        "changes": len(outcome.transfer.items),
+        "bytes": outcome.transfer.sent,
+        "seconds": outcome.seconds,
+        "needs_reboot": outcome.needs_reboot,
+    }

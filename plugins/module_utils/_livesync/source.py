@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What livesync delivers: the generation of a VNFS that is served now, whole and verified."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._boot.images import KERNEL, ROOT, Image, load_current_image
+from .._errors import PerceusError
+from .._process import Runner
+from .._vnfs.manifest import hash_stream
+
+SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A generation. ``kernel`` is the SHA-256 of its kernel; ``folder`` holds its files, and its tree once mounted."""
+
+    vnfs: str
+    generation: str
+    kernel: str
+    folder: Path
+
+
+def load_source(store: Path, vnfs: str) -> Source:
+    """Return the generation that nodes of ``vnfs`` boot now.
+
+    Raises :class:`PerceusError` when nothing was published, or its root file system is not the one that was.
+    """
+    image = load_current_image(store, vnfs)
+    if image is None:
+        raise PerceusError(f"Cannot livesync VNFS {vnfs!r}: it has no published image", hint="Publish it", vnfs=vnfs)
+    folder = store / vnfs / "images" / image.generation
+    _verify(folder / ROOT, image)
+    return Source(vnfs, image.generation, load_kernel(store, vnfs, image.generation) or "", folder)
+
+
+def load_kernel(store: Path, vnfs: str, generation: str) -> str | None:
+    """Return the SHA-256 of a generation's kernel, None when the generation is not in the store any more."""
+    try:
+        header = json.loads((store / vnfs / "images" / generation / "image.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return str(header["files"][KERNEL]["sha256"])
+
+
+def mount_source(source: Source, runner: Runner) -> None:
+    """Mount the root file system over its folder. The caller is in a mount namespace of its own.
+
+    Raises :class:`PerceusError` when what appears is no system: livesync would delete all of a node's.
+    """
+    options = "loop,ro,nodev,noexec,nosuid"
+    runner(["mount", "-t", "squashfs", "-o", options, "--", str(source.folder / ROOT), str(source.folder)])
+    if not (source.folder / SENTINEL).is_file():
+        raise PerceusError(
+            f"Cannot livesync VNFS {source.vnfs!r}: generation {source.generation} holds no {SENTINEL}",
+            hint="Build and publish the VNFS again",
+        )
+
+
+def _verify(root: Path, image: Image) -> None:
+    try:
+        with root.open("rb") as stream:
+            found = hash_stream(stream)
+    except OSError as error:
+        raise PerceusError(f"Cannot read {str(root)!r}: {error.strerror}", hint="Publish the VNFS again") from error
+    if found != image.sha256:
+        raise PerceusError(
+            f"Cannot livesync VNFS {image.vnfs!r}: {str(root)!r} is not what was published",
+            hint="Publish the VNFS again",
+            wanted=image.sha256,
+            found=found,
+        )
