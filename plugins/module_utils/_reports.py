@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What nodes said of themselves: the end of nginx's report log, one JSON object a line.
 
-Everything in a line but its time and address was chosen by whoever fetched the report URL.
+Everything in a line but its time and address was chosen by whoever fetched the report URL, and stands there as it does
+in the URL: percent-encoded.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
+from urllib.parse import unquote
 
 from ._errors import PerceusError
 from ._names import parse_mac
@@ -99,7 +101,7 @@ def _parse_line(line: str) -> Report | None:
     try:
         fields = json.loads(line)
         address = IPv4Address(fields["address"])
-        mac = parse_mac(fields["mac"])
+        mac = parse_mac(unquote(fields["mac"]))
         stage, time = fields["stage"], fields["time"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, AddressValueError, PerceusError):
         return None
@@ -107,8 +109,8 @@ def _parse_line(line: str) -> Report | None:
         return None
 
     def text(key: str, pattern: re.Pattern[str]) -> str:
-        value = fields.get(key)
-        return value if isinstance(value, str) and pattern.fullmatch(value) else ""
+        value = unquote(str(fields.get(key, "")))
+        return value if pattern.fullmatch(value) else ""
 
     return Report(
         time=_UNPRINTABLE.sub("?", time),
@@ -117,6 +119,6 @@ def _parse_line(line: str) -> Report | None:
         mac=mac,
         generation=text("generation", _GENERATION),
         boot=text("boot", _BOOT),
-        detail=_UNPRINTABLE.sub("?", str(fields.get("detail") or ""))[:LONGEST_DETAIL],
+        detail=_UNPRINTABLE.sub("?", unquote(str(fields.get("detail") or "")))[:LONGEST_DETAIL],
         hostkey=text("hostkey", _HOST_KEY),
     )
