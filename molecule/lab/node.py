@@ -35,7 +35,7 @@ def start_in_order(lab: Lab) -> None:
     for machine in lab.machines:
         start(lab, machine)
         holds_lease = partial(_holds_lease, lab, machine)
-        process.wait_until(holds_lease, timeout=60, reason=f"Cannot boot {machine.name}: it holds no lease")
+        process.wait_until(holds_lease, timeout=180, reason=f"Cannot boot {machine.name}: it holds no lease")
 
 
 def stop(lab: Lab, machine: Machine) -> None:
