@@ -233,21 +233,15 @@ def config(tmp_path: Path) -> ClusterConfig:
 
 
 @pytest.fixture
-def dnsmasq(wire: Wire, config: ClusterConfig) -> Iterator[Dnsmasq]:
-    """dnsmasq at work on ``config``; leases that it shall know from the start are in its file before this fixture."""
-    with start_dnsmasq(wire, config) as running:
-        yield running
+def known_leases() -> str:
+    """The lease file that dnsmasq starts with; a test may have its own."""
+    return ""
 
 
 @pytest.fixture
-def clients(wire: Wire) -> Iterator[DhcpClient]:
-    client = DhcpClient(wire.nodes)
-    yield client
-    client.close()
-
-
-@contextmanager
-def start_dnsmasq(wire: Wire, config: ClusterConfig) -> Iterator[Dnsmasq]:
+def dnsmasq(wire: Wire, config: ClusterConfig, known_leases: str) -> Iterator[Dnsmasq]:
+    """dnsmasq at work on ``config``."""
+    config.leases.write_text(known_leases)
     running = Dnsmasq(wire, config)
     try:
         running.wait_until_ready()
@@ -255,6 +249,13 @@ def start_dnsmasq(wire: Wire, config: ClusterConfig) -> Iterator[Dnsmasq]:
     finally:
         running.process.terminate()
         running.process.wait(timeout=10)
+
+
+@pytest.fixture
+def clients(wire: Wire) -> Iterator[DhcpClient]:
+    client = DhcpClient(wire.nodes)
+    yield client
+    client.close()
 
 
 @contextmanager

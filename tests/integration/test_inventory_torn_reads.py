@@ -23,14 +23,17 @@ READS = 500
 
 @pytest.fixture
 def addresses(config: ClusterConfig) -> dict[str, str]:
-    """1,000 machines, by MAC, that hold a lease before dnsmasq starts."""
-    leases = {
+    """The machines' addresses by MAC."""
+    return {
         f"52:54:00:00:{number >> 8:02x}:{number & 255:02x}": str(config.discovery_range.first + number)
         for number in range(MACHINES)
     }
+
+
+@pytest.fixture
+def known_leases(addresses: dict[str, str]) -> str:
     expiry = int(time.time()) + 3600
-    config.leases.write_text("".join(f"{expiry} {mac} {address} * *\n" for mac, address in leases.items()))
-    return leases
+    return "".join(f"{expiry} {mac} {address} * *\n" for mac, address in addresses.items())
 
 
 @contextmanager
@@ -55,8 +58,9 @@ def rewriting(clients: Any, addresses: dict[str, str]) -> Iterator[list[int]]:
         thread.join(timeout=10)
 
 
+@pytest.mark.usefixtures("dnsmasq")
 def test_500_reads_never_miss_a_machine(
-    addresses: dict[str, str], dnsmasq: Any, clients: Any, config: ClusterConfig, tmp_path: Path
+    addresses: dict[str, str], clients: Any, config: ClusterConfig, tmp_path: Path
 ) -> None:
     lines_seen: list[int] = []
     with rewriting(clients, addresses) as renewals:
@@ -69,9 +73,8 @@ def test_500_reads_never_miss_a_machine(
     assert min(lines_seen) < MACHINES, "no plain read was torn: this test proved nothing"
 
 
-def test_ansible_sees_every_machine_meanwhile(
-    addresses: dict[str, str], dnsmasq: Any, clients: Any, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("dnsmasq")
+def test_ansible_sees_every_machine_meanwhile(addresses: dict[str, str], clients: Any, tmp_path: Path) -> None:
     source = tmp_path / "perceus.yml"
     source.write_text(f"plugin: perceus.cluster.leases\nconfig: {tmp_path / 'cluster.json'}\n")
     with rewriting(clients, addresses):

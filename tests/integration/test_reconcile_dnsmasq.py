@@ -104,9 +104,9 @@ def test_a_removed_node_leaves_no_file_and_no_name(run: Run, clients: Any, dnsma
     clients.boot(MAC)
     run()
     wait_for(["10.17.5.101"], lambda: dnsmasq.look_up(NAME))
-    change_nodes(config, lambda node: None)
+    change_nodes(config, lambda _node: None)
     masked = replace(config, masked_macs=frozenset({MAC}))
-    assert reconcile.run(masked, reload=dnsmasq.reload, say=lambda line: None) == 0
+    assert reconcile.run(masked, reload=dnsmasq.reload, say=lambda _line: None) == 0
     wait_for([], lambda: dnsmasq.look_up(NAME))
     assert {path.name for path in snapshot(config)} == {"nodes.json", "start.ipxe", "default.ipxe"}
     assert IPv4Address(clients.boot(MAC).address) in config.discovery_range
@@ -123,7 +123,7 @@ def test_dnsmasq_is_told_by_the_next_run_when_one_could_not_tell_it(
     wait_for(["10.17.5.101"], lambda: dnsmasq.look_up(NAME))
     change_nodes(config, lambda node: replace(node, name="n150", address=IPv4Address("10.17.5.150")))
     with pytest.raises(CommandError):
-        reconcile.run(config, reload=fail, say=lambda line: None)
+        reconcile.run(config, reload=fail, say=lambda _line: None)
     assert run() == ["dnsmasq reads its entries anew"]
     wait_for([], lambda: dnsmasq.look_up(NAME))
     assert run() == []

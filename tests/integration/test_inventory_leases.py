@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory plugin and ``node_info`` as a user meets them: through ansible's own programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
+
+UNSAFE = "__ansible_unsafe"  # so Ansible writes down a text that it must never take for a template
+FIXED_GROUPS = ("nodes", "live", "expired", "unknown", "disabled")
+LEASES = """\
+4000000000 52:54:00:00:00:01 10.17.64.1 n102 01:52:54:00:00:00:01
+4000000000 52:54:00:00:00:02 10.17.5.102 * *
+4000000000 52:54:00:00:00:03 10.17.64.3 stranger *
+1 52:54:00:00:00:04 10.17.64.4 * *
+"""
+REGISTRY = """\
+{"format": "perceus-nodes", "version": 1,
+"groups": {"compute": {}, "gpu": {"vnfs": "rocky-9"}},
+"nodes": [
+{"name": "n101", "macs": ["52:54:00:00:00:01"], "address": "10.17.5.101", "group": "compute", "enabled": true, \
+"machine_id": "00000000000000000000000000000001", "adopted": "2030-01-01T00:00:00Z"},
+{"name": "n102", "macs": ["52:54:00:00:00:02"], "address": "10.17.5.102", "group": "gpu", "enabled": false, \
+"machine_id": "00000000000000000000000000000002", "adopted": "2030-01-01T00:00:00Z"}
+]}
+"""
+# The second line claims to be n102 but comes from n101's address; the last is cut short.
+REPORTS = """\
+{"time": "2030-01-01T00:00:05+00:00", "address": "10.17.5.101", "stage": "ready", "mac": "52:54:00:00:00:01", \
+"generation": "0123456789abcdef", "boot": "", "detail": "", "hostkey": ""}
+{"time": "2030-01-01T00:00:06+00:00", "address": "10.17.5.101", "stage": "ready", "mac": "52:54:00:00:00:02", \
+"generation": "0123456789abcdef", "boot": "", "detail": "", "hostkey": ""}
+{"time": "2030-01-01T00:00:07+00:00", "addr
+"""
+PLAY = """\
+- hosts: unknown
+  gather_facts: false
+  connection: local
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ inventory_hostname }} {{ perceus_lease_name | default('has no name') }} {{ hostvars }}"
+"""
+
+Ansible = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "perceus.yml"
+    source.write_text(f"plugin: perceus.cluster.leases\nconfig: {tmp_path / 'cluster.json'}\n")
+    return source
+
+
+@pytest.fixture
+def ansible(source: Path) -> Ansible:
+    """Run one of ansible's programs on the inventory."""
+
+    def ansible(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [program, "-i", str(source), *arguments]
+        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+
+    return ansible
+
+
+@pytest.fixture
+def cluster(config: ClusterConfig) -> ClusterConfig:
+    """Node n101, which is ready; node n102, disabled, with a VNFS of its own; and two machines that are no nodes."""
+    config.registry.write_text(REGISTRY)
+    config.leases.write_text(LEASES)
+    config.reports.write_text(REPORTS)
+    return config
+
+
+def list_inventory(ansible: Ansible) -> tuple[dict[str, list[str]], dict[str, dict[str, Any]]]:
+    """Return the hosts of each group and the variables of each host."""
+    done = ansible("ansible-inventory", "--list")
+    assert done.returncode == 0, done.stderr
+    listing = json.loads(done.stdout, object_hook=lambda value: value.get(UNSAFE, value))
+    variables = listing.pop("_meta")["hostvars"]
+    return {group: content.get("hosts", []) for group, content in listing.items()}, variables
+
+
+@pytest.mark.usefixtures("cluster")
+def test_groups_say_what_each_machine_is(ansible: Ansible) -> None:
+    groups, _variables = list_inventory(ansible)
+    assert {name: hosts for name, hosts in groups.items() if name not in {"all", "ungrouped"}} == {
+        "nodes": ["n101", "n102"],
+        "live": ["n101", "n102", "mac-525400000003"],
+        "expired": ["mac-525400000004"],
+        "unknown": ["mac-525400000003", "mac-525400000004"],
+        "disabled": ["n102"],
+        "group_compute": ["n101"],
+        "group_gpu": ["n102"],
+        "vnfs_debian": ["n101"],
+        "vnfs_rocky_9": ["n102"],
+        "state_ready": ["n101"],
+    }
+
+
+@pytest.mark.usefixtures("cluster")
+def test_variables_say_what_is_known_and_nothing_else(ansible: Ansible) -> None:
+    _groups, variables = list_inventory(ansible)
+    assert variables["n101"] == {
+        "ansible_host": "10.17.5.101",
+        "perceus_address": "10.17.5.101",
+        "perceus_enabled": True,
+        "perceus_generation": "0123456789abcdef",
+        "perceus_group": "compute",
+        "perceus_lease_address": "10.17.64.1",
+        "perceus_lease_expiry": 4000000000,
+        "perceus_lease_name": "n102",
+        "perceus_mac": "52:54:00:00:00:01",
+        "perceus_reported": "2030-01-01T00:00:05+00:00",
+        "perceus_state": "ready",
+        "perceus_vnfs": "debian",
+        "perceus_vnfs_origin": "default",
+    }
+    assert variables["mac-525400000003"] == {
+        "ansible_host": "10.17.64.3",
+        "perceus_address": "10.17.64.3",
+        "perceus_lease_address": "10.17.64.3",
+        "perceus_lease_expiry": 4000000000,
+        "perceus_lease_name": "stranger",
+        "perceus_mac": "52:54:00:00:00:03",
+    }
+    assert variables["n102"]["perceus_vnfs_origin"] == "group"
+    assert "perceus_state" not in variables["n102"], "a report from another node's address counted"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_every_text_is_tagged_unsafe(ansible: Ansible) -> None:
+    variables = json.loads(ansible("ansible-inventory", "--list").stdout)["_meta"]["hostvars"]
+    texts = [value for host in variables.values() for value in host.values() if not isinstance(value, (bool, int))]
+    assert {UNSAFE: "n102"} in texts
+    assert [value for value in texts if not isinstance(value, dict) or set(value) != {UNSAFE}] == []
+
+
+@pytest.mark.usefixtures("cluster")
+def test_sites_make_their_own_groups_and_variables(ansible: Ansible, source: Path) -> None:
+    source.write_text(
+        source.read_text()
+        + """\
+strict: true
+compose:
+  shelf: perceus_address.split('.')[2]
+groups:
+  stuck: perceus_state | default('') == 'retry'
+  fine: perceus_state | default('') == 'ready'
+keyed_groups:
+  - prefix: runs
+    key: perceus_generation | default('nothing')
+"""
+    )
+    groups, variables = list_inventory(ansible)
+    assert variables["n101"]["shelf"] == "5"
+    assert "stuck" not in groups
+    assert groups["fine"] == groups["runs_0123456789abcdef"] == ["n101"]
+
+
+def test_an_empty_cluster_has_all_fixed_groups(ansible: Ansible, config: ClusterConfig) -> None:
+    config.leases.write_text("")
+    groups = ansible("ansible-inventory", "--graph").stdout
+    assert [group for group in FIXED_GROUPS if f"@{group}:" not in groups] == []
+
+
+@pytest.mark.parametrize("missing", ["cluster.json", "dnsmasq.leases"])
+def test_a_missing_source_is_a_failure_that_names_it(
+    ansible: Ansible, cluster: ClusterConfig, tmp_path: Path, missing: str
+) -> None:
+    assert cluster
+    (tmp_path / missing).unlink()
+    done = ansible("ansible-inventory", "--list")
+    assert done.returncode != 0
+    assert f"{tmp_path / missing}" in done.stderr.replace("\n", "")
+
+
+def test_a_corrupt_registry_is_a_failure_that_names_its_line(ansible: Ansible, cluster: ClusterConfig) -> None:
+    cluster.registry.write_text(REGISTRY.replace('"52:54:00:00:00:02"', '"52:54:00:00:00:01"'))
+    done = ansible("ansible-inventory", "--list")
+    assert done.returncode != 0
+    assert "line 5: MAC 52:54:00:00:00:01 belongs to node 'n101' already" in " ".join(done.stderr.split())
+
+
+def test_a_torn_file_gives_the_last_good_leases_and_says_how_old(
+    ansible: Ansible, cluster: ClusterConfig, source: Path, tmp_path: Path
+) -> None:
+    source.write_text(source.read_text() + f"last_good_leases: {tmp_path / 'last.leases'}\n")
+    before = list_inventory(ansible)
+    cluster.leases.write_text(LEASES[:100])
+    done = ansible("ansible-inventory", "--list")
+    assert "seconds old" in done.stderr
+    assert list_inventory(ansible) == before
+
+
+def test_a_torn_file_without_last_good_leases_is_a_failure(ansible: Ansible, cluster: ClusterConfig) -> None:
+    cluster.leases.write_text(LEASES[:100])
+    done = ansible("ansible-inventory", "--list")
+    assert done.returncode != 0
+    assert "cut short" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{{lookup('pipe','touch${IFS}MARKER')}}",
+        "{%set${IFS}x=lookup('pipe','touch${IFS}MARKER')%}",
+        "$(touch${IFS}MARKER)",
+        "-oProxyCommand=touch${IFS}MARKER",
+        "../../etc/passwd",
+        "a;touch${IFS}MARKER",
+        "x" * 300,
+        "pässword",
+        "nul\0nul",
+    ],
+)
+def test_a_hostile_name_runs_nothing_and_is_reported_by_mac(
+    ansible: Ansible, config: ClusterConfig, tmp_path: Path, name: str
+) -> None:
+    marker = tmp_path / "marker"
+    config.leases.write_text(f"4000000000 52:54:00:00:00:05 10.17.64.5 {name.replace('MARKER', str(marker))} *\n")
+    play = tmp_path / "play.yml"
+    play.write_text(PLAY)
+    done = ansible("ansible-playbook", str(play))
+    assert done.returncode == 0, done.stderr
+    assert "mac-525400000005" in done.stdout
+    assert "Lease of 52:54:00:00:00:05" in " ".join(done.stderr.split())
+    assert not marker.exists()
+
+
+def test_node_info_tells_the_same_and_changes_nothing(cluster: ClusterConfig, tmp_path: Path) -> None:
+    def run(*arguments: str) -> dict[str, Any]:
+        argv = ["ansible", "localhost", "-i", "localhost,", "-c", "local", "-o", "-m", "perceus.cluster.node_info"]
+        done = subprocess.run(
+            [*argv, "-a", f"config={tmp_path / 'cluster.json'}", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        result: dict[str, Any] = json.loads(done.stdout.partition("=>")[2])
+        return result
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    told = [run("--check"), run(), run("--check"), run()]
+    assert told == [told[0]] * 4
+    assert told[0]["changed"] is False
+    assert told[0]["counts"] == {"nodes": 2, "live": 2, "disabled": 1, "unknown": 2}
+    n101, n102 = told[0]["nodes"]
+    assert (n101["name"], n101["state"], n101["vnfs"], n101["vnfs_origin"]) == ("n101", "ready", "debian", "default")
+    assert (n102["state"], n102["vnfs"], n102["vnfs_origin"]) == (None, "rocky-9", "group")
+    assert [machine["name"] for machine in told[0]["unknown"]] == ["mac-525400000003", "mac-525400000004"]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert cluster.registry.read_text() == REGISTRY
