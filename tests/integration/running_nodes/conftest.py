@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes that run: each a real sshd on a squashfs + overlay root of its own, with an address on the private wire.
+
+A node's root is made as its first stage makes it. It holds just the programs that the master's ssh sessions need.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry, save_registry
+
+PACKAGE = "ansible_collections.perceus.cluster.plugins.module_utils._master"
+PROGRAMS = ("sh", "cat", "chmod", "mv", "ssh-keygen", "sshd", "rsync")
+SSHD_HELPERS = ("/usr/lib/openssh/sshd-session", "/usr/lib/openssh/sshd-auth")  # OpenSSH 9.8 and later
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+REPORT = """#!/bin/sh
+echo "$1 $(cat /run/perceus/generation)" >> /run/perceus/reports
+"""
+
+# The first stage in short. Arguments: image, a folder, address, generation.
+BOOT = """set -eu
+mount -t tmpfs node "$2"
+cd "$2"
+mkdir lower rw root
+mount -t squashfs -o loop,ro "$1" lower
+mount -t tmpfs -o mode=0755 rw rw
+mkdir rw/upper rw/work
+mount -t overlay -o lowerdir=lower,upperdir=rw/upper,workdir=rw/work overlay root
+mount -t proc proc root/proc
+mount -t tmpfs -o mode=0755 run root/run
+mount --bind /dev root/dev
+mkdir root/run/sshd root/run/perceus
+echo debian > root/run/perceus/vnfs
+echo "$4" > root/run/perceus/generation
+echo "quiet perceus.generation=$4" > root/run/perceus/cmdline
+mount --bind root/run/perceus/cmdline root/proc/cmdline
+chroot root ssh-keygen -q -t ed25519 -N '' -C '' -f /etc/ssh/ssh_host_ed25519_key
+exec chroot root /usr/sbin/sshd -D -e -o ListenAddress="$3"
+"""
+
+# Run a program where /etc/perceus is the test's own, and nobody else sees it. Arguments: upper, work, program.
+WITH_OWN_ETC = """set -eu
+mount -t overlay -o lowerdir=/etc,upperdir="$1",workdir="$2" overlay /etc
+shift 2
+exec "$@"
+"""
+
+
+class Tree:
+    """A root file system in the making."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, name: str, content: str, *, mode: int = 0o644) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        path.chmod(mode)
+        return path
+
+    def add_program(self, program: str) -> None:
+        libraries = subprocess.run(["ldd", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+        for name in (program, *re.findall(r"(/\S+) \(0x", libraries)):
+            target = self.root / name.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(name, target)
+
+
+@dataclass
+class RunningNode:
+    """A booted node: its registry entry and the process that is its init."""
+
+    node: Node
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def root(self) -> Path:
+        """Its root file system as it sees it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return Path("/proc", children[0], "root")
+
+    @property
+    def host_key(self) -> str:
+        """The base64 part of the public key that lies on the node."""
+        return (self.root / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[1]
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+class Cluster:
+    """A master's state on disk, and nodes that really answer on its wire."""
+
+    def __init__(self, config: ClusterConfig, folder: Path, wire: Any) -> None:
+        self.config = config
+        self.folder = folder
+        self.wire = wire
+        self.nodes: dict[str, RunningNode] = {}
+        self.etc = folder / "etc"
+        key = self.etc / "perceus/ssh/id_ed25519"
+        key.parent.mkdir(parents=True)
+        (folder / "etc.work").mkdir()
+        shutil.copy(folder / "cluster.json", self.etc / "perceus/cluster.json")
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+        self.authorized_key = key.with_suffix(".pub").read_text()
+        config.leases.touch()
+
+    def make_tree(self, name: str) -> Tree:
+        """Return the least tree that a node can run from."""
+        tree = Tree(self.folder / "trees" / name)
+        for folder in ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "dev", "proc", "run", "sys", "tmp", "var/log"):
+            (tree.root / folder).mkdir(parents=True)
+        for link in ("bin", "sbin", "lib", "lib64"):
+            (tree.root / link).symlink_to(f"usr/{link}")
+        for program in [*map(shutil.which, PROGRAMS), *filter(os.path.exists, SSHD_HELPERS)]:
+            assert program is not None
+            tree.add_program(program)
+        tree.write("usr/lib/os-release", "ID=test\n")
+        tree.write("usr/lib/perceus/report", REPORT, mode=0o755)
+        tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n")
+        tree.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
+        tree.write("etc/ssh/sshd_config", "HostKey /etc/ssh/ssh_host_ed25519_key\n")
+        tree.write("root/.ssh/authorized_keys", self.authorized_key, mode=0o600)
+        (tree.root / "root").chmod(0o700)
+        return tree
+
+    def publish(self, tree: Tree, generation: str, *, kernel: str = "a kernel") -> Path:
+        """Publish ``tree`` as the VNFS debian's current generation; return its root file system's image."""
+        vnfs = self.config.store / "debian"
+        image = vnfs / "images" / generation
+        image.mkdir(parents=True)
+        root = image / "rootfs.squashfs"
+        subprocess.run(["mksquashfs", str(tree.root), str(root), "-quiet", "-no-progress", "-comp", "zstd"], check=True)
+        (image / "vmlinuz").write_text(kernel)
+        (image / "initramfs.img").touch()
+        files = {
+            path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size}
+            for path in image.iterdir()
+        }
+        header = {
+            "format": "perceus-image",
+            "version": 1,
+            "vnfs": "debian",
+            "generation": generation,
+            "kernel_args": "",
+            "files": files,
+        }
+        (image / "image.json").write_text(json.dumps(header))
+        (vnfs / "current").unlink(missing_ok=True)
+        (vnfs / "current").symlink_to(f"images/{generation}")
+        return root
+
+    def register(self, *names: str) -> None:
+        """Make nodes of these names, whether they run or not."""
+        save_registry(self.config.registry, Registry({}, tuple(self._entry(name) for name in names)))
+
+    def boot(self, name: str, image: Path) -> RunningNode:
+        """Boot a node of the registry from ``image`` and wait for its sshd."""
+        folder = self.folder / f"{name}.{len(self.nodes)}"
+        (folder / "node").mkdir(parents=True)
+        entry = self._entry(name)
+        self.wire.nodes.ip("address", "replace", f"{entry.address}/16", "dev", "eth0")
+        isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", BOOT, "sh"]
+        arguments = [str(image), str(folder / "node"), str(entry.address), image.parent.name]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(self.wire.nodes.command(*isolated, *arguments), stderr=log)
+        node = self.nodes[name] = RunningNode(entry, folder, process)
+        deadline = time.monotonic() + 20
+        while "Server listening" not in node.log:
+            assert process.poll() is None and time.monotonic() < deadline, node.log
+            time.sleep(0.02)
+        return node
+
+    def shut_down(self, node: RunningNode) -> None:
+        node.process.kill()
+        node.process.wait()
+
+    def report(
+        self, node: RunningNode, stage: str = "ready", *, hostkey: str | None = None, boot: str = BOOT_ID
+    ) -> None:
+        """Have the node's report in the log, as nginx writes it."""
+        line = {
+            "time": "2030-01-01T00:00:00+00:00",
+            "address": str(node.node.address),
+            "stage": stage,
+            "mac": node.node.macs[0],
+            "generation": (node.root / "run/perceus/generation").read_text().strip(),
+            "boot": boot,
+            "detail": "",
+            "hostkey": node.host_key if hostkey is None else hostkey,
+        }
+        with self.config.reports.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a program on the master's end of the wire."""
+        own_etc = ["unshare", "--mount", "sh", "-c", WITH_OWN_ETC, "sh", str(self.etc), str(self.folder / "etc.work")]
+        return subprocess.run(
+            self.wire.master.command(*own_etc, *argv), capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def run_identity(self) -> subprocess.CompletedProcess[str]:
+        """Run the identity service once, with what it needs to log in."""
+        return self.run(
+            "env", f"PYTHONPATH={os.environ['ANSIBLE_COLLECTIONS_PATH']}", sys.executable, "-m", PACKAGE, "identity"
+        )
+
+    def ssh(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Log in as root on the master does by ``ssh n101``, strictly."""
+        return self.run("ssh", "-F", str(self.config.state_dir / "ssh_config"), "-o", "BatchMode=yes", name, *command)
+
+    def _entry(self, name: str) -> Node:
+        number = int(name[1:])
+        return Node(
+            name=name,
+            macs=(f"52:54:00:00:00:{number % 256:02x}",),
+            address=IPv4Address(f"10.17.5.{number}"),
+            group="compute",
+            enabled=True,
+            machine_id=f"{number:032x}",
+            adopted="2030-01-01T00:00:00Z",
+        )
+
+
+@pytest.fixture
+def cluster(config: ClusterConfig, tmp_path: Path, wire: Any) -> Iterator[Cluster]:
+    made = Cluster(config, tmp_path, wire)
+    yield made
+    for node in made.nodes.values():
+        made.shut_down(node)
+
+
+@pytest.fixture
+def boot(cluster: Cluster) -> Callable[[Sequence[str]], list[RunningNode]]:
+    """Boot nodes of these names from a tree that a node can just run from."""
+
+    def boot(names: Sequence[str]) -> list[RunningNode]:
+        cluster.register(*names)
+        image = cluster.publish(cluster.make_tree("first"), "1" * 16)
+        return [cluster.boot(name, image) for name in names]
+
+    return boot
