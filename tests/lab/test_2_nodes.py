@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two bare machines that nobody knew, booted from the network."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import Cluster
+
+STAGES = ["fetch", "verified", "pivot", "ready"]
+
+
+@pytest.fixture(params=["n101", "n102"])
+def name(request: pytest.FixtureRequest, nodes: tuple[str, ...]) -> str:
+    assert request.param in nodes
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_unknown_machines_are_adopted_in_the_order_they_came(cluster: Cluster) -> None:
+    registry = json.loads(cluster.on_master("/var/lib/perceus/nodes.json").read_text())
+    assert [(node["name"], node["macs"], node["address"]) for node in registry["nodes"]] == [
+        ("n101", ["52:54:00:17:05:01"], "10.17.5.101"),
+        ("n102", ["52:54:00:17:05:02"], "10.17.5.102"),
+    ]
+
+
+def test_a_node_has_its_name_by_dhcp_by_dns_and_by_itself(cluster: Cluster, name: str) -> None:
+    address = f"10.17.5.{name[1:]}"
+    leases = cluster.on_master("/var/lib/misc/dnsmasq.leases").read_text().splitlines()
+    assert [cluster.lab.machine(name).mac, address, name] in [line.split()[1:4] for line in leases]
+    assert cluster.run(name, "hostname").strip() == name
+    assert address in cluster.run(name, "resolvectl", "query", f"{name}.cluster.internal")
+    assert f"{name}.cluster.internal" in cluster.run(name, "resolvectl", "query", address)
+
+
+def test_a_node_reports_each_stage_of_its_boot(cluster: Cluster, name: str) -> None:
+    reports = cluster.reports(name)
+    assert [report["stage"] for report in reports if report["stage"] in STAGES] == STAGES
+    assert len({report["boot"] for report in reports}) == 1
+
+
+def test_the_root_is_an_overlay_on_a_squashfs_in_memory(cluster: Cluster, name: str) -> None:
+    host = cluster.host(name)
+    assert host.mount_point("/").filesystem == "overlay"
+    mounts = host.file("/proc/mounts").content_string
+    assert any(line.split()[2] == "squashfs" and "ro" in line.split()[3].split(",") for line in mounts.splitlines())
+    assert "/dev/vda" not in mounts
+
+
+def test_a_node_runs_without_a_failed_unit(cluster: Cluster, name: str) -> None:
+    host = cluster.host(name)
+    assert host.run("systemctl is-system-running --wait").stdout.strip() == "running", host.run(
+        "systemctl --failed --no-legend"
+    ).stdout
+
+
+def test_setuid_bits_and_capabilities_arrive(cluster: Cluster, name: str) -> None:
+    host = cluster.host(name)
+    assert host.file("/usr/bin/sudo").mode == 0o4755
+    assert "cap_net_raw=ep" in host.check_output("/sbin/getcap /usr/bin/ping")
+    # A user who is not root pings by the capability, and becomes root by the setuid bit.
+    host.check_output(
+        "useradd --create-home tester && echo 'tester ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/tester"
+        " && runuser -u tester -- ping -c 1 -W 5 10.17.5.1 && test $(runuser -u tester -- sudo id -u) = 0"
+    )
+    host.check_output("userdel --remove tester 2>/dev/null; rm /etc/sudoers.d/tester")
+
+
+def test_nothing_of_the_first_stage_stays(cluster: Cluster, name: str) -> None:
+    host = cluster.host(name)
+    assert not host.file("/run/initramfs").exists
+    processes = host.check_output("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert "systemd" in processes
+    assert "dracut" not in processes
+    assert "perceus-root" not in processes
+    # The kernel frees the initramfs' memory when its root is emptied: no file system of it is mounted any more.
+    kinds = [line.split()[2] for line in host.file("/proc/mounts").content_string.splitlines()]
+    assert "rootfs" not in kinds
+    # The image exists once: what tmpfs holds is the image and what was written since, not the image twice.
+    image = json.loads(cluster.on_master("/var/lib/perceus/vnfs/debian/current/image.json").read_text())
+    held = int(host.check_output("awk '/^Shmem:/ {print $2}' /proc/meminfo")) * 1024
+    assert held < image["files"]["rootfs.squashfs"]["size"] * 1.5
+
+
+def test_nodes_of_one_image_differ_in_every_identity(cluster: Cluster, nodes: tuple[str, ...]) -> None:
+    for what in ("/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub", "/proc/sys/kernel/hostname"):
+        values = {cluster.run(name, "cat", what) for name in nodes}
+        assert len(values) == len(nodes), what
+    registry = json.loads(cluster.on_master("/var/lib/perceus/nodes.json").read_text())
+    for node in registry["nodes"]:
+        assert cluster.run(node["name"], "cat", "/etc/machine-id").strip() == node["machine_id"]
+
+
+def test_root_cannot_log_in_by_password(cluster: Cluster, name: str) -> None:
+    assert cluster.run(name, "getent", "shadow", "root").split(":")[1][0] in "!*"
+
+
+def test_the_inventory_has_both_nodes_live(cluster: Cluster, nodes: tuple[str, ...]) -> None:
+    inventory = cluster.inventory()
+    current = cluster.on_master("/var/lib/perceus/vnfs/debian/current").readlink().name
+    for group in ("nodes", "live", "group_compute", "vnfs_debian", "state_ready"):
+        assert sorted(inventory[group]["hosts"]) == sorted(nodes), group
+    for name in nodes:
+        facts = inventory["_meta"]["hostvars"][name]
+        assert facts["ansible_host"] == f"10.17.5.{name[1:]}"
+        assert facts["perceus_mac"] == cluster.lab.machine(name).mac
+        assert facts["perceus_generation"] == current
+
+
+def test_the_summary_names_both_nodes(cluster: Cluster, nodes: tuple[str, ...]) -> None:
+    output = cluster.playbook("nodes_summary")
+    assert "HostName" in output
+    for name in nodes:
+        assert name in output
