@@ -109,7 +109,8 @@ def _parse_line(line: str) -> Report | None:
         return None
 
     def text(key: str, pattern: re.Pattern[str]) -> str:
-        value = unquote(str(fields.get(key, "")))
+        raw = fields.get(key)
+        value = unquote(raw) if isinstance(raw, str) else ""
         return value if pattern.fullmatch(value) else ""
 
     return Report(

@@ -72,12 +72,12 @@ def _read_whole(source: Path) -> bytes | None:
     before: _Reading | None = None
     while True:
         reading = _read_once(source)
-        if reading.is_whole() and before is not None and before.stamp == reading.stamp:
-            if before.content == reading.content:
-                return reading.content
-        elif time.monotonic() > deadline:
+        is_whole = reading.is_whole()
+        if is_whole and reading == before:
+            return reading.content
+        if time.monotonic() > deadline:
             return None
-        elif not reading.is_whole():
+        if not is_whole:
             time.sleep(PAUSE)
         before = reading
 

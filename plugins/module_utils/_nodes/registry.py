@@ -247,10 +247,10 @@ def _natural_order(node: Node) -> list[tuple[int, str]]:
 
 
 def _duplicates(nodes: Sequence[Node]) -> Iterator[tuple[int, str]]:
-    """Yield index and reason for each node that shares its name, a MAC or its address with an earlier one."""
-    owners: dict[str, int] = {}
+    """Yield index and reason for each name, MAC and address that stands there before."""
+    owners: dict[str, str] = {}
     for index, node in enumerate(nodes):
         for key in (f"name {node.name}", f"address {node.address}", *(f"MAC {mac}" for mac in node.macs)):
-            owner = owners.setdefault(key, index)
-            if owner != index:
-                yield index, f"{key} belongs to node {nodes[owner].name!r} already"
+            if key in owners:
+                yield index, f"{key} belongs to node {owners[key]!r} already"
+            owners[key] = node.name
