@@ -1,42 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import Image
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.render import BootFiles, render_boot_files
-from ansible_collections.perceus.cluster.plugins.module_utils._config import parse_config
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
 
 GENERATION, SHA256 = "0123456789abcdef", "ab" * 32
-CONFIG = parse_config(
-    json.dumps(
-        {
-            "version": 1,
-            "interface": "eth1",
-            "address": "10.17.5.1/24",
-            "domain": "cluster.internal",
-            "node_range": "10.17.5.101-10.17.5.250",
-            "discovery_range": "10.17.5.20-10.17.5.90",
-            "node_name": "n###",
-            "node_first": 101,
-            "default_group": "compute",
-            "default_vnfs": "debian",
-            "adoption": "adopt",
-            "masked_macs": [],
-            "console": "ttyS0,115200",
-            "kernel_args": "from=cluster",
-            "lease_time": 43200,
-            "leases": "/leases",
-            "reports": "/reports",
-            "state_dir": "/state",
-        }
-    )
-)
 NODE = Node(
     name="n101",
     macs=("52:54:00:00:00:01", "52:54:00:00:00:02"),
@@ -59,17 +35,24 @@ KERNEL_ARGS = (
 )
 
 
-def render(node: Node = NODE, image: Image | PerceusError | None = IMAGE) -> BootFiles:
-    return render_boot_files(Registry({}, (node,)), CONFIG, {"debian": image})
+Render = Callable[..., BootFiles]
 
 
-def test_a_cluster_without_nodes_has_the_two_scripts_for_everybody() -> None:
-    files = render_boot_files(Registry({}, ()), CONFIG, {})
+@pytest.fixture
+def render(config: ClusterConfig) -> Render:
+    def render(node: Node = NODE, image: Image | PerceusError | None = IMAGE) -> BootFiles:
+        return render_boot_files(Registry({}, (node,)), config, {"debian": image})
+
+    return render
+
+
+def test_a_cluster_without_nodes_has_the_two_scripts_for_everybody(config: ClusterConfig) -> None:
+    files = render_boot_files(Registry({}, ()), config, {})
     assert sorted(files.boot) == ["default.ipxe", "start.ipxe"]
     assert (files.dhcp_hosts, files.dns_hosts) == ({}, {})
 
 
-def test_every_mac_has_its_script() -> None:
+def test_every_mac_has_its_script(render: Render) -> None:
     assert sorted(render().boot) == [
         "52-54-00-00-00-01.ipxe",
         "52-54-00-00-00-02.ipxe",
@@ -78,7 +61,7 @@ def test_every_mac_has_its_script() -> None:
     ]
 
 
-def test_a_node_boots_its_image_with_the_arguments_of_the_contract() -> None:
+def test_a_node_boots_its_image_with_the_arguments_of_the_contract(render: Render) -> None:
     lines = render().boot["52-54-00-00-00-02.ipxe"].splitlines()
     base = "http://10.17.5.1/vnfs/debian/0123456789abcdef"
     assert lines[0] == "#!ipxe"
@@ -95,7 +78,7 @@ def test_a_node_boots_its_image_with_the_arguments_of_the_contract() -> None:
     ],
 )
 def test_a_node_that_cannot_boot_says_why_and_asks_again(
-    node: Node, image: Image | PerceusError | None, why: str
+    render: Render, node: Node, image: Image | PerceusError | None, why: str
 ) -> None:
     script = render(node, image).boot["52-54-00-00-00-01.ipxe"]
     assert why in script
@@ -104,7 +87,7 @@ def test_a_node_that_cannot_boot_says_why_and_asks_again(
     assert "chain --replace --autofree http://10.17.5.1/boot/52-54-00-00-00-01.ipxe || goto again" in script
 
 
-def test_every_script_ends_in_a_loop_that_asks_the_master_again() -> None:
+def test_every_script_ends_in_a_loop_that_asks_the_master_again(render: Render) -> None:
     for script in render().boot.values():
         loop = script.splitlines()[-3:]
         assert loop[0] == ":again"
@@ -113,19 +96,19 @@ def test_every_script_ends_in_a_loop_that_asks_the_master_again() -> None:
         assert loop[2].endswith(" || goto again")
 
 
-def test_machines_start_with_their_own_script_and_unknown_ones_ask_every_second() -> None:
+def test_machines_start_with_their_own_script_and_unknown_ones_ask_every_second(render: Render) -> None:
     files = render()
     own = "chain --replace --autofree http://10.17.5.1/boot/${netX/mac:hexhyp}.ipxe ||"
     assert own in files.boot["start.ipxe"].splitlines()
     assert f":again\nsleep 1\n{own} goto again" in files.boot["default.ipxe"]
 
 
-def test_dnsmasq_gets_a_reservation_and_a_name() -> None:
+def test_dnsmasq_gets_a_reservation_and_a_name(render: Render) -> None:
     files = render()
     assert files.dhcp_hosts == {"n101": "52:54:00:00:00:01,52:54:00:00:00:02,set:perceus,10.17.5.101,n101,43200\n"}
     assert files.dns_hosts == {"n101": "10.17.5.101 n101.cluster.internal n101\n"}
 
 
-def test_a_disabled_node_keeps_its_address_and_name() -> None:
+def test_a_disabled_node_keeps_its_address_and_name(render: Render) -> None:
     files = render(replace(NODE, enabled=False))
     assert list(files.dhcp_hosts) == list(files.dns_hosts) == ["n101"]

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the reconciler does about trouble; tests/integration shows it beside a real dnsmasq."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
+from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import load_registry
+
+FAR = 4000000000
+
+
+@pytest.fixture
+def cluster(config: ClusterConfig, tmp_path: Path) -> ClusterConfig:
+    """The cluster in a folder of its own."""
+    state = tmp_path / "state"
+    state.mkdir()
+    return replace(config, state_dir=state, leases=tmp_path / "leases", reports=tmp_path / "reports.log")
+
+
+def lend(cluster: ClusterConfig, *numbers: int) -> None:
+    cluster.leases.write_text("".join(f"{FAR} 52:54:00:00:00:{n:02x} 10.17.5.{n} * *\n" for n in numbers))
+
+
+def run(cluster: ClusterConfig, on_line: Callable[[str], None] = lambda _line: None) -> tuple[int, list[str]]:
+    """Return exit status and journal; ``on_line`` sees each line as it is written."""
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        on_line(line)
+
+    return reconcile.run(cluster, reload=lambda: None, say=say), said
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_a_master_on_its_first_day_has_scripts_and_no_nodes(cluster: ClusterConfig) -> None:
+    assert run(cluster) == (0, ["added boot/start.ipxe", "added boot/default.ipxe"])
+    assert not cluster.registry.exists()
+
+
+def test_a_second_run_is_silent(cluster: ClusterConfig) -> None:
+    lend(cluster, 20, 21)
+    run(cluster)
+    before = tree(cluster.state_dir)
+    assert run(cluster) == (0, [])
+    assert tree(cluster.state_dir) == before
+
+
+def test_a_machine_that_comes_during_the_run_is_adopted_by_it(cluster: ClusterConfig) -> None:
+    def another(line: str) -> None:
+        if line == "added boot/52-54-00-00-00-14.ipxe":
+            lend(cluster, 20, 21)
+
+    lend(cluster, 20)
+    assert run(cluster, another)[0] == 0
+    assert list(load_registry(cluster.registry).by_name) == ["n101", "n102"]
+
+
+def test_a_broken_image_is_a_failure_and_stops_nothing_else(cluster: ClusterConfig) -> None:
+    (cluster.store / "debian").mkdir(parents=True)
+    (cluster.store / "debian" / "current").symlink_to("/etc")
+    lend(cluster, 20)
+    status, said = run(cluster)
+    assert (status, said[-1]) == (1, "Cannot boot VNFS 'debian': 'current' points to '/etc'. Publish it again")
+    assert "is broken" in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
+    assert (cluster.state_dir / "dhcp-hosts" / "n101").exists()
+
+
+def test_a_full_node_range_is_a_failure_and_stops_nothing_else(cluster: ClusterConfig) -> None:
+    lend(cluster, 20, 21, 22, 23, 24, 25)
+    status, said = run(cluster)
+    assert status == 1
+    assert said[-1].startswith("Cannot adopt 52:54:00:00:00:18 and 1 more: node_range 10.17.5.101-10.17.5.104 has no")
+    assert len(load_registry(cluster.registry).nodes) == 4
+
+
+def test_a_corrupt_registry_changes_nothing(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    run(cluster)
+    cluster.registry.write_text(cluster.registry.read_text()[:-20])
+    lend(cluster, 20, 21)
+    before = tree(cluster.state_dir)
+    with pytest.raises(PerceusError, match=r"nodes\.json"):
+        run(cluster)
+    assert tree(cluster.state_dir) == before
+
+
+def test_a_lost_file_comes_back_and_a_changed_one_is_mended(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    run(cluster)
+    before = tree(cluster.state_dir)
+    (cluster.state_dir / "dns-hosts" / "n101").unlink()
+    (cluster.state_dir / "boot" / "start.ipxe").write_text("")
+    assert run(cluster) == (0, ["added dns-hosts/n101", "changed boot/start.ipxe"])
+    assert tree(cluster.state_dir) == before
+
+
+def test_two_runs_take_turns(cluster: ClusterConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "locked", lambda lock, *, what: locked(lock, what=what, timeout=0.0))
+    with locked(cluster.lock, what="the registry"), pytest.raises(PerceusError, match=r"process .* since .* holds it"):
+        run(cluster)
+
+
+def test_a_new_image_reaches_the_boot_script(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    run(cluster)
+    generation = "0123456789abcdef"
+    image = cluster.store / "debian" / "images" / generation
+    image.mkdir(parents=True)
+    header = {"format": "perceus-image", "version": 1, "vnfs": "debian", "generation": generation, "kernel_args": ""}
+    files = {name: {"sha256": "ab" * 32, "size": 1} for name in ("vmlinuz", "initramfs.img", "rootfs.squashfs")}
+    (image / "image.json").write_text(json.dumps({**header, "files": files}))
+    (cluster.store / "debian" / "current").symlink_to(f"images/{generation}")
+    assert run(cluster) == (0, ["changed boot/52-54-00-00-00-14.ipxe"])
+    assert generation in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
