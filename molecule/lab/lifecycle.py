@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lab import inventory, master, network, process, ssh
+from lab import folders, inventory, master, network, process, ssh
 from lab.errors import LabError
 from lab.loops import loop_devices
 from lab.mounts import mounts
@@ -38,21 +37,21 @@ def down(lab: Lab) -> None:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             network.remove(namespace)
-        for mount in reversed(mounts(below=lab.folder)):
-            process.run(["umount", "--", str(mount.target)])
         for device in loop_devices(below=lab.folder):
             process.run(["losetup", "--detach", device])
         for trace in master.traces(lab):
-            trace.rmdir() if trace.is_dir() else trace.unlink()
-        if lab.folder.is_dir():
-            shutil.rmtree(lab.folder)
+            folders.remove(trace)
+        folders.remove(lab.folder)
 
 
 def purge(lab: Lab) -> None:
     """Remove the lab and the cache that labs share."""
     down(lab)
     with _locked(lab):
-        shutil.rmtree(lab.cache)
+        others = sorted(folder.name for folder in lab.folder.parent.glob("*"))
+        if others:
+            raise LabError(f"Cannot purge {str(lab.base)!r}: it is used by {', '.join(others)}; take them down first")
+        folders.remove(lab.base)
 
 
 def leftovers(lab: Lab) -> list[str]:
@@ -72,7 +71,7 @@ def leftovers(lab: Lab) -> list[str]:
 @contextmanager
 def _locked(lab: Lab) -> Iterator[None]:
     """Keep others from the lab and its cache meanwhile; a dead process's lock is no lock."""
-    lab.cache.mkdir(parents=True, exist_ok=True)
+    lab.base.mkdir(parents=True, exist_ok=True)
     with (lab.base / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -13,7 +13,7 @@ from lab.settings import Lab
 def up(lab: Lab) -> None:
     """Boot the master, from a fresh copy of the cached tree when it has no root yet, and wait for its sshd."""
     archives = lab.cache / "archives"
-    archives.mkdir(exist_ok=True)
+    archives.mkdir(parents=True, exist_ok=True)
     if not lab.root.exists():
         tree.copy(tree.cached(tree.Recipe.of_this_host(), lab.cache, cgroup=lab.part("build")), lab.root)
         _personalise(lab)

@@ -87,12 +87,12 @@ class Lab:
     @property
     def switch(self) -> str:
         """The network namespace that holds the bridge and the machines' taps."""
-        return f"{self.name}-switch"
+        return f"{self.cgroup.name}-switch"
 
     @property
     def master(self) -> str:
         """The master's network namespace."""
-        return f"{self.name}-master"
+        return f"{self.cgroup.name}-master"
 
     @property
     def cgroup(self) -> Cgroup:

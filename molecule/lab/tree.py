@@ -7,11 +7,10 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab import process
+from lab import folders, process
 from lab.cgroup import Cgroup
 from lab.errors import LabError
 
@@ -57,7 +56,7 @@ def cached(recipe: Recipe, cache: Path, *, cgroup: Cgroup) -> Path:
     tree = cache / f"master-{recipe.key}"
     if not tree.is_dir():
         beside = cache / "building"
-        shutil.rmtree(beside, ignore_errors=True)
+        folders.remove(beside)
         _build(recipe, beside, cgroup)
         beside.rename(tree)
     return tree
@@ -66,7 +65,7 @@ def cached(recipe: Recipe, cache: Path, *, cgroup: Cgroup) -> Path:
 def copy(tree: Path, root: Path) -> None:
     """Copy a tree beside, then give it its name."""
     beside = root.with_name(f"{root.name}.copying")
-    shutil.rmtree(beside, ignore_errors=True)
+    folders.remove(beside)
     process.run(["cp", "--archive", "--reflink=auto", "--", str(tree), str(beside)], timeout=300)
     beside.rename(root)
 
@@ -75,9 +74,10 @@ def _build(recipe: Recipe, tree: Path, cgroup: Cgroup) -> None:
     tree.mkdir(parents=True)
     sources = tree.with_name("sources.list")
     sources.write_text(recipe.sources)
+    bootstrap = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(recipe.packages)}"]
     process.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(recipe.packages)}"]
-        + [recipe.release, str(tree), str(sources)],
+        # A mount namespace of its own: a kill leaves none of its mounts below the tree.
+        ["unshare", "--mount", "--", *bootstrap, recipe.release, str(tree), str(sources)],
         timeout=900,
         cgroup=cgroup,
     )
