@@ -69,7 +69,7 @@ class Push:
     def __call__(self, login: Login) -> Pushed:
         """Bring the node behind ``login`` to the generation. Raises :class:`PerceusError`."""
         started = time.monotonic()
-        node = parse_running(self._run(build_ssh_argv(login, ["sh", "-c", _INSPECT]), timeout=LOGIN))
+        node = parse_running(self._log_in(login, _INSPECT))
         if node.vnfs != self.source.vnfs:
             raise PerceusError(f"it runs VNFS {node.vnfs!r}, not {self.source.vnfs!r}", hint="Reboot it")
         argv = build_rsync_argv(
@@ -80,11 +80,11 @@ class Push:
             dry_run=self.options.dry_run,
             timeout=SILENCE,
         )
-        transfer = parse_transfer(self._run(argv, timeout=self.options.timeout))
+        transfer = self._transfer(argv)
         changed = bool(transfer.items) or node.generation != self.source.generation
         if changed and not self.options.dry_run:
             # Also the proof that one can still log in.
-            self._run(build_ssh_argv(login, ["sh", "-c", _FINISH]), stdin=f"{self.source.generation}\n", timeout=LOGIN)
+            self._log_in(login, _FINISH, stdin=f"{self.source.generation}\n")
         return Pushed(
             transfer=transfer,
             changed=changed,
@@ -96,10 +96,13 @@ class Push:
         """Return a generation's kernel. The source's own files are hidden by its tree."""
         return self.source.kernel if generation == self.source.generation else self.kernel_of(generation)
 
-    def _run(self, argv: Sequence[str], *, timeout: int, stdin: str | None = None) -> str:
-        """Run a program and return its output; the error's first line is the cause, its last only that it failed."""
+    def _log_in(self, login: Login, script: str, *, stdin: str | None = None) -> str:
+        return self.runner(build_ssh_argv(login, ["sh", "-c", script]), stdin=stdin, timeout=LOGIN).stdout
+
+    def _transfer(self, argv: Sequence[str]) -> Transfer:
+        """Run rsync. The first line of its complaint is the cause, the last only says that there was one."""
         try:
-            return self.runner(argv, stdin=stdin, timeout=timeout).stdout
+            return parse_transfer(self.runner(argv, timeout=self.options.timeout).stdout)
         except CommandError as error:
             said = str(error.details.get("stderr", "")).strip().splitlines()
             raise PerceusError(said[0] if said else error.msg, **error.details) from error

@@ -56,7 +56,7 @@ def build_rsync_argv(
     """
     return [
         *("rsync", "-aHAXx", "--numeric-ids", "--delay-updates"),
-        *(["--delete-delay"] if delete else []),
+        "--delete-delay" if delete else "--force",  # either way a folder makes way for what the image has in its place
         *(["--dry-run"] if dry_run else []),
         *("--out-format=%i %n%L", "--stats", "--no-human-readable", f"--timeout={timeout}"),
         *(f"--filter={rule}" for rule in rules),

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module livesync against real sshds, real rsync and a real image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FIRST, SECOND = "1" * 16, "2" * 16
+# What a node's first stage and this test's sshd put there, and the default skip list.
+OWN = ("dev", "proc", "run", "sys", "tmp", "var/log/", "etc/ssh/ssh_host_")
+
+MOUNT_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from ansible_collections.perceus.cluster.plugins.module_utils._livesync.source import load_source, mount_source
+from ansible_collections.perceus.cluster.plugins.module_utils._namespaces import enter_private_mounts
+from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
+
+source = load_source(Path(sys.argv[1]), "debian")
+enter_private_mounts()
+mount_source(source, CommandRunner())
+print((source.folder / "etc/motd").read_text(), end="", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+Livesync = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def livesync(cluster: Any) -> Livesync:
+    """Run the module on the master; what it returned, and whether it failed."""
+
+    def livesync(*flags: str, **options: Any) -> dict[str, Any]:
+        done = cluster.run(
+            *("env", "PATH=/usr/bin:/usr/sbin:/bin:/sbin", f"ANSIBLE_HOME={cluster.folder / 'ansible'}"),
+            *(str(Path(sys.executable).with_name("ansible")), "localhost", "--connection", "local"),
+            *(
+                "--extra-vars",
+                "ansible_python_interpreter=/usr/bin/python3",
+                "--module-name",
+                "perceus.cluster.livesync",
+            ),
+            *("--args", json.dumps({"name": "debian", **options}), *flags),
+        )
+        printed = re.search(r"^localhost \| \S+ => (\{.*)", done.stdout, re.DOTALL | re.MULTILINE)
+        assert printed, done.stdout + done.stderr
+        result = json.loads(printed[1])
+        return {**result, "failed": done.returncode != 0}
+
+    return livesync
+
+
+@pytest.fixture
+def nodes(cluster: Any) -> list[Any]:
+    """Two nodes that are up with their permanent keys and hold leases; a second generation is published."""
+    cluster.register("n101", "n102", "n103")
+    tree = cluster.make_tree("tree")
+    tree.write("etc/motd", "first\n")
+    tree.write("etc/gone", "soon\n")
+    tree.write("opt/folder/file", "in a folder that becomes a file\n")
+    tree.write("usr/bin/grow", "no capability yet\n", mode=0o755)
+    tree.write("usr/bin/keep", "setuid\n", mode=0o4755)
+    tree.write("var/log/boot.log", "empty in the image\n")
+    image = cluster.publish(tree, FIRST)
+    running = [cluster.boot(name, image) for name in ("n101", "n102")]
+    for node in running:
+        cluster.report(node)
+        with cluster.config.leases.open("a") as leases:
+            leases.write(f"0 {node.node.macs[0]} {node.node.address} * *\n")
+    assert cluster.run_identity().returncode == 0
+
+    tree.write("etc/motd", "later\n")
+    (tree.root / "etc/gone").unlink()
+    (tree.root / "opt/folder/file").unlink()
+    (tree.root / "opt/folder").rmdir()
+    tree.write("opt/folder", "a file now\n")
+    subprocess.run(["setcap", "cap_net_raw+ep", str(tree.root / "usr/bin/grow")], check=True)
+    os.chown(tree.write("usr/bin/new", "setgid\n"), 100, 65534)
+    (tree.root / "usr/bin/new").chmod(0o2755)
+    os.link(tree.root / "usr/bin/new", tree.root / "usr/bin/twin")
+    os.symlink("../motd-of-nowhere", tree.root / "etc/link")
+    os.mkfifo(tree.root / "var/fifo", 0o640)
+    tree.write("var/log/service/first.log", "a log that the image brings\n")
+    tree.write("etc/new line\n{{ name }}", "\n")
+    tree.write("var/log/boot.log", "changed in the image\n")
+    cluster.publish(tree, SECOND)
+    return running
+
+
+def look(node: Any) -> list[tuple[Any, ...]]:
+    """All there is to know of a node's files, less what is its own."""
+    root = node.root
+    names = sorted(
+        str((Path(folder) / name).relative_to(root))
+        for folder, folders, files in os.walk(root)
+        for name in [*folders, *files]
+    )
+    first_names: dict[tuple[int, int], str] = {}
+    return [_facts(root / name, name, first_names) for name in names if not name.startswith(OWN)]
+
+
+def _facts(path: Path, name: str, first_names: dict[tuple[int, int], str]) -> tuple[Any, ...]:
+    status = path.lstat()
+    kind = stat.S_IFMT(status.st_mode)
+    content: Any = None
+    if kind == stat.S_IFLNK:
+        content = os.readlink(path)
+    elif kind == stat.S_IFREG:
+        content = (
+            path.read_bytes(),
+            int(status.st_mtime),
+            first_names.setdefault((status.st_dev, status.st_ino), name),
+        )
+        content += tuple((key, os.getxattr(path, key)) for key in os.listxattr(path))
+    return (name, oct(status.st_mode), status.st_uid, status.st_gid, content)
+
+
+def test_afterwards_a_node_is_what_a_boot_of_the_new_generation_gives(
+    cluster: Any, nodes: list[Any], livesync: Livesync
+) -> None:
+    (nodes[0].root / "etc/drift").write_text("somebody was here\n")
+    (nodes[0].root / "etc/motd").write_text("drift\n")
+    (nodes[0].root / "var/log/boot.log").write_text("the node's own\n")
+    result = livesync()
+    assert (result["failed"], result["changed"], result["generation"]) == (False, True, SECOND)
+    fresh = cluster.boot("n103", cluster.config.store / "debian/current/rootfs.squashfs")
+    for node in nodes:
+        assert look(node) == look(fresh)
+        assert (node.root / "run/perceus/generation").read_text() == f"{SECOND}\n"
+        assert (node.root / "run/perceus/reports").read_text() == f"livesync {SECOND}\n"
+        assert (node.root / "var/log/service").is_dir()
+        assert not (node.root / "var/log/service/first.log").exists()
+    assert (nodes[0].root / "var/log/boot.log").read_text() == "the node's own\n"
+    assert cluster.ssh("n101", "cat", "/etc/motd").stdout == "later\n"
+
+
+def test_check_run_check_again_run_again(nodes: list[Any], livesync: Livesync) -> None:
+    before = [look(node) for node in nodes]
+    planned = livesync("--check", "--diff")
+    assert planned["changed"]
+    assert [look(node) for node in nodes] == before
+    done = livesync()
+    assert [node["changes"] for node in done["nodes"]] == [node["changes"] for node in planned["nodes"]]
+    for result in (livesync("--check"), livesync()):
+        assert not result["changed"]
+        assert [(node["name"], node["changes"], node["error"]) for node in result["nodes"]] == [
+            ("n101", 0, None),
+            ("n102", 0, None),
+        ]
+
+
+def test_what_is_mounted_on_a_node_is_left_alone(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    (node, _) = nodes
+    for folder in ("scratch", "opt"):
+        (node.root / folder).mkdir(exist_ok=True)
+        subprocess.run(["nsenter", f"--mount=/proc/{node.root.parent.name}/ns/mnt", "mount", "-t", "tmpfs", "scratch",
+                        f"{cluster.folder}/{node.folder.name}/node/root/{folder}"], check=True)  # fmt: skip
+        (node.root / folder / "results").write_text("of a week\n")
+    result = livesync(nodes=["n101"])
+    assert not result["failed"], result
+    for folder in ("scratch", "opt"):
+        assert [path.name for path in (node.root / folder).iterdir()] == ["results"]
+
+
+def test_deletion_can_be_turned_off(nodes: list[Any], livesync: Livesync) -> None:
+    assert not livesync(nodes=["n101"], delete=False)["failed"]
+    assert (nodes[0].root / "etc/gone").exists()
+    assert (nodes[0].root / "etc/motd").read_text() == "later\n"
+    assert (nodes[1].root / "etc/motd").read_text() == "first\n"
+
+
+def test_a_node_that_fails_is_named_and_holds_up_no_other(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    cluster.wire.nodes.ip("address", "delete", f"{nodes[1].node.address}/16", "dev", "eth0")
+    began = time.monotonic()
+    result = livesync()
+    assert time.monotonic() - began < 60
+    assert result["failed"]
+    assert "Cannot livesync 1 of 2 nodes: n102: " in result["msg"]
+    assert [bool(node["error"]) for node in result["nodes"]] == [False, True]
+    assert (nodes[0].root / "etc/motd").read_text() == "later\n"
+
+
+def test_a_machine_with_another_host_key_gets_nothing(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    cluster.shut_down(nodes[0])
+    impostor = cluster.boot("n101", cluster.config.store / "debian/images" / FIRST / "rootfs.squashfs")
+    result = livesync()
+    assert "n101: Cannot finish 'ssh': exit status 255: Host key verification failed." in result["msg"]
+    assert (impostor.root / "etc/motd").read_text() == "first\n"
+
+
+def test_a_full_node_says_so(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    tree = cluster.make_tree("large")
+    (tree.root / "large").write_bytes(os.urandom(8 * 1024 * 1024))
+    cluster.publish(tree, "3" * 16)
+    subprocess.run(["nsenter", f"--mount=/proc/{nodes[0].root.parent.name}/ns/mnt", "mount", "-o", "remount,size=4m",
+                    f"{nodes[0].folder}/node/rw"], check=True)  # fmt: skip
+    result = livesync()
+    assert [("No space left on device" in (node["error"] or "")) for node in result["nodes"]] == [True, False]
+    assert cluster.ssh("n101", "cat", "/etc/motd").stdout == "first\n"
+
+
+@pytest.mark.parametrize("spoil", ["os-release", "flipped byte", "unpublished"])
+def test_a_source_that_is_not_what_was_published_is_refused(
+    cluster: Any, nodes: list[Any], livesync: Livesync, spoil: str
+) -> None:
+    if spoil == "os-release":
+        tree = cluster.make_tree("empty")
+        (tree.root / "usr/lib/os-release").unlink()
+        cluster.publish(tree, "3" * 16)
+    elif spoil == "flipped byte":
+        with (cluster.config.store / "debian/current/rootfs.squashfs").open("r+b") as image:
+            image.seek(-100, os.SEEK_END)
+            byte = image.read(1)
+            image.seek(-1, os.SEEK_CUR)
+            image.write(bytes([byte[0] ^ 1]))
+    else:
+        (cluster.config.store / "debian/current").unlink()
+    logins = nodes[0].log.count("Accepted")
+    result = livesync()
+    assert result["failed"]
+    assert "Cannot livesync VNFS 'debian'" in result["msg"]
+    assert nodes[0].log.count("Accepted") == logins
+
+
+@pytest.mark.usefixtures("nodes")
+def test_another_kernel_needs_a_reboot(cluster: Any, livesync: Livesync) -> None:
+    assert [node["needs_reboot"] for node in livesync()["nodes"]] == [False, False]
+    cluster.publish(cluster.make_tree("kernel"), "4" * 16, kernel="another kernel")
+    assert [node["needs_reboot"] for node in livesync()["nodes"]] == [True, True]
+    assert [node["needs_reboot"] for node in livesync()["nodes"]] == [True, True]
+
+
+@pytest.mark.usefixtures("nodes")
+def test_killed_at_once_it_leaves_no_mount(cluster: Any) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    environment = {"PYTHONPATH": os.environ["ANSIBLE_COLLECTIONS_PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", MOUNT_AND_DIE, str(cluster.config.store)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    assert done.stdout == b"later\n"
+    assert Path("/proc/self/mountinfo").read_text() == mounts
