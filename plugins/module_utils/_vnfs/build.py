@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .apt import OS_RELEASE, load_distribution
 from .phases import Phases
 from .recipe import Plan, Recipe, load_recipe, parse_recipe, save_recipe
 from .sandbox import Sandbox
-from .store import Vnfs, building, install_tree, refuse_mounts, remove_tree, sweep
+from .store import Vnfs, building, install_tree, refuse_mounts, remove_vnfs
 
 NODE_FILES = Path("/usr/local/lib/perceus/node")
 INSIDE = "/run/perceus"  # where the node files are shown in the sandbox
@@ -41,7 +41,7 @@ def load_current(vnfs: Vnfs) -> Recipe | None:
 
     Raises :class:`PerceusError` for a tree of unknown origin.
     """
-    if not os.path.lexists(vnfs.rootfs) and not os.path.lexists(vnfs.old / "rootfs"):
+    if not os.path.lexists(vnfs.rootfs):
         return None
     recipe = load_recipe(vnfs.recipe_file)
     if recipe is None:
@@ -74,36 +74,42 @@ def digest_files(folder: Path) -> str:
 def apply_plan(plan: Plan, vnfs: Vnfs, *, runner: Runner, node_files: Path = NODE_FILES) -> Phases:
     """Do what the plan says; needs the lock. Cut short at any point, the old tree is there, or the new one whole."""
     phases = Phases()
-    if plan.wanted is None:
+    if plan.action == "remove":
         with phases.measured("remove"):
-            refuse_mounts(vnfs.folder, "remove")
-            remove_tree(vnfs.folder)
-    elif plan.action in ("build", "rebuild"):
-        if plan.action == "rebuild":
-            refuse_mounts(vnfs.rootfs, "replace")
-        with building(vnfs) as folder:
-            with phases.measured("bootstrap"):
-                mmdebstrap.build_tree(plan.wanted, folder / "rootfs", runner=runner)
-            with phases.measured("configure"):
-                sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
-                _lay_foundation(sandbox)
-                _configure(sandbox, plan.wanted)
-            save_recipe(folder / "vnfs.yml", plan.wanted)
-            install_tree(vnfs, folder)
-    elif plan.action == "update":
-        sweep(vnfs)
-        sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
-        if plan.missing_packages:
-            with phases.measured("packages"):
-                sandbox(("apt-get", "--quiet", "update"))
-                sandbox(
-                    ("apt-get", "--quiet", "--yes", "--no-install-recommends", "install", "--", *plan.missing_packages)
-                )
-                sandbox(("apt-get", "clean"))
-        with phases.measured("configure"):
-            _configure(sandbox, plan.wanted)
-        save_recipe(vnfs.recipe_file, plan.wanted)
+            remove_vnfs(vnfs)
+    elif plan.wanted is not None and plan.action == "update":
+        _update(plan.wanted, vnfs, runner, phases, node_files, missing=plan.missing_packages)
+    elif plan.wanted is not None and plan.changed:
+        _build(plan.wanted, vnfs, runner, phases, node_files)
     return phases
+
+
+def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
+    if vnfs.rootfs.exists():
+        refuse_mounts(vnfs.rootfs, "replace")
+    with building(vnfs) as folder:
+        with phases.measured("bootstrap"):
+            mmdebstrap.build_tree(recipe, folder / "rootfs", runner=runner)
+        with phases.measured("configure"):
+            sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
+            _lay_foundation(sandbox)
+            _configure(sandbox, recipe)
+        save_recipe(folder / "vnfs.yml", recipe)
+        install_tree(vnfs, folder)
+
+
+def _update(
+    recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path, *, missing: Sequence[str]
+) -> None:
+    sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
+    if missing:
+        with phases.measured("packages"):
+            sandbox(("apt-get", "--quiet", "update"))
+            sandbox(("apt-get", "--quiet", "--yes", "--no-install-recommends", "install", "--", *missing))
+            sandbox(("apt-get", "clean"))
+    with phases.measured("configure"):
+        _configure(sandbox, recipe)
+    save_recipe(vnfs.recipe_file, recipe)
 
 
 def _lay_foundation(sandbox: Sandbox) -> None:

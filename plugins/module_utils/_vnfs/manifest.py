@@ -24,7 +24,8 @@ FORMAT = "perceus-manifest"
 VERSION = 1
 BLOCK = 1024 * 1024  # bytes
 MACHINE_ID = "etc/machine-id"
-ACL = "system.posix_acl_"
+KEPT_ATTRIBUTES = ("security.", "trusted.", "user.")  # by squashfs: access control lists are not
+JOURNAL = "var/log/journal"
 
 # The folders stay, what is in them does not.
 _EMPTIED = frozenset(
@@ -103,20 +104,20 @@ EMPTY_MACHINE_ID = Entry(MACHINE_ID, "file", 0o444, 0, 0, sha256=hashlib.sha256(
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of an image, sorted by name; ``scrubbed`` is what of the tree is left out, topmost names only."""
+    """The content of an image, sorted by name.
+
+    ``scrubbed`` is what of the tree is left out, topmost names only. ``stripped`` are files whose access control lists
+    are left out; but not the journal's folder, where tmpfiles.d(5) sets them at each boot.
+    """
 
     entries: tuple[Entry, ...]
     scrubbed: tuple[str, ...]
+    stripped: tuple[str, ...]
 
     @property
     def size(self) -> int:
         """Bytes in files, each counted once."""
         return sum(entry.size for entry in self.entries if not entry.same)
-
-    @property
-    def with_acls(self) -> list[str]:
-        """Names of files whose access control lists squashfs cannot hold."""
-        return [entry.name for entry in self.entries if any(name.startswith(ACL) for name, _ in entry.xattrs)]
 
     def generation(self, options: Iterable[str]) -> str:
         """Return the id of the image that this tree and these options make."""
@@ -145,20 +146,24 @@ def is_scrubbed(name: str, kind: str) -> bool:
 def walk_tree(rootfs: Path) -> Manifest:
     """Return what an image of the tree holds. Raises :class:`PerceusError` when a file cannot be read."""
     scrubbed: list[str] = []
+    stripped: list[str] = []
     first_names: dict[int, str] = {}
-    entries: list[Entry] = []
+    entries = [EMPTY_MACHINE_ID]
     try:
         found = sorted(_scan(rootfs, scrubbed), key=lambda pair: os.fsencode(pair[0]))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             hashes = pool.map(lambda pair: _sha256(rootfs / pair[0], pair[1]), found)
             for (name, status), sha256 in zip(found, hashes):
                 same = first_names.setdefault(status.st_ino, name) if _has_names(status) else name
-                entries.append(_entry(rootfs, name, status, sha256, "" if same == name else same))
+                attributes = os.listxattr(rootfs / name, follow_symlinks=False)
+                kept = [attribute for attribute in attributes if attribute.startswith(KEPT_ATTRIBUTES)]
+                if len(kept) < len(attributes) and not name.startswith(JOURNAL):
+                    stripped.append(name)
+                entries.append(_entry(rootfs, name, status, sha256, kept, "" if same == name else same))
     except OSError as error:
         raise PerceusError(f"Cannot read {error.filename!r}: {error.strerror}") from error
-    entries.append(EMPTY_MACHINE_ID)
     entries.sort(key=lambda entry: os.fsencode(entry.name))
-    return Manifest(tuple(entries), tuple(sorted(scrubbed)))
+    return Manifest(tuple(entries), tuple(sorted(scrubbed)), tuple(stripped))
 
 
 def _scan(rootfs: Path, scrubbed: list[str]) -> Iterator[tuple[str, os.stat_result]]:
@@ -184,7 +189,7 @@ def _has_names(status: os.stat_result) -> bool:
     return status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode)
 
 
-def _entry(rootfs: Path, name: str, status: os.stat_result, sha256: str, same: str) -> Entry:
+def _entry(rootfs: Path, name: str, status: os.stat_result, sha256: str, attributes: Iterable[str], same: str) -> Entry:
     kind = _KINDS[stat.S_IFMT(status.st_mode)]
     path = rootfs / name
     device = os.major(status.st_rdev), os.minor(status.st_rdev)
@@ -200,8 +205,7 @@ def _entry(rootfs: Path, name: str, status: os.stat_result, sha256: str, same: s
         target=os.readlink(path) if kind == "link" else "",
         device=device if kind in ("char", "block") else None,
         xattrs=tuple(
-            (attribute, os.getxattr(path, attribute, follow_symlinks=False).hex())
-            for attribute in sorted(os.listxattr(path, follow_symlinks=False))
+            (attribute, os.getxattr(path, attribute, follow_symlinks=False).hex()) for attribute in sorted(attributes)
         ),
         same=same,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from .._process import Runner
 from .apt import Source, load_distribution, load_sources, render_sources
 from .recipe import Recipe
-from .sandbox import ENVIRONMENT
+from .sandbox import ENVIRONMENT, MortalRunner
 
 # What every node needs: systemd and its network, ssh, the tools of its own units, and what makes its initramfs.
 BASE_PACKAGES = (
@@ -35,7 +35,7 @@ def build_tree(recipe: Recipe, target: Path, *, runner: Runner) -> None:
     else:
         sources = load_sources(recipe.suite, distribution=distribution, runner=runner)
     lines = render_sources(sources, components=recipe.components, keyring=distribution.keyring)
-    runner(build_mmdebstrap_argv(recipe, target, sources=lines), env={"INITRD": ENVIRONMENT["INITRD"]})
+    MortalRunner(runner)(build_mmdebstrap_argv(recipe, target, sources=lines), env={"INITRD": ENVIRONMENT["INITRD"]})
 
 
 def build_mmdebstrap_argv(recipe: Recipe, target: Path, *, sources: Sequence[str]) -> list[str]:

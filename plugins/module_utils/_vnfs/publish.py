@@ -23,8 +23,8 @@ from .._names import parse_kernel_args
 from .._process import Runner
 from .manifest import MACHINE_ID, Manifest, hash_stream, walk_tree
 from .phases import Phases
-from .sandbox import Sandbox
-from .store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_tree
+from .sandbox import MortalRunner, Sandbox
+from .store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
 
 MAKING = "perceus-image 1"  # part of each generation's id: raise it when the same tree gives another image
 COMPRESSION_LEVELS = {"fast": 3, "small": 19}
@@ -141,7 +141,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
             with phases.measured("initramfs"):
                 _make_initramfs(plan, vnfs, image, runner)
             with phases.measured("squashfs"):
-                runner(build_mksquashfs_argv(plan, rootfs=vnfs.rootfs, target=image / ROOT))
+                MortalRunner(runner)(build_mksquashfs_argv(plan, rootfs=vnfs.rootfs, target=image / ROOT))
             with phases.measured("describe"):
                 _describe(plan, image)
             vnfs.images.mkdir(mode=0o755, exist_ok=True)
@@ -150,7 +150,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
     if plan.action != "none":
         flip(vnfs, plan.generation)
     for name in plan.pruned:
-        remove_tree(vnfs.images / name)
+        remove_generation(vnfs, name)
     return phases
 
 

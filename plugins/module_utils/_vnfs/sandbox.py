@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +29,29 @@ ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
     "INITRD": "No",  # kernel packages leave the initramfs to us; see /etc/kernel/postinst.d/dracut
 }
+
+
+@dataclass(frozen=True)
+class MortalRunner:
+    """A runner whose programs work on the host but die with their caller, and with them all that they started."""
+
+    runner: Runner
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        expected: tuple[int, ...] = (0,),
+    ) -> Completed:
+        own = ("--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--cap-add", "ALL", "--die-with-parent")
+        with _blaming(argv):
+            return self.runner(
+                ["bwrap", *own, "--", *argv], stdin=stdin, timeout=timeout, env=env, cwd=cwd, expected=expected
+            )
 
 
 @dataclass(frozen=True)
@@ -51,19 +74,12 @@ class Sandbox:
     ) -> Completed:
         """Run ``argv`` to its end. Raises :class:`CommandError` as the runner does."""
         masks = {} if self.read_only else self._masks()
+        command = build_sandbox_argv(
+            argv, rootfs=self.rootfs, read_only=self.read_only, masks=masks, shared=self.shared, cwd=cwd
+        )
         try:
-            return self.runner(
-                build_sandbox_argv(
-                    argv, rootfs=self.rootfs, read_only=self.read_only, masks=masks, shared=self.shared, cwd=cwd
-                ),
-                stdin=stdin,
-                expected=expected,
-            )
-        except CommandError as error:
-            if "rc" not in error.details:
-                raise
-            details = {**error.details, "argv": list(argv)}
-            raise CommandError(error.msg.replace("'bwrap'", repr(argv[0]), 1), error.hint, **details) from error
+            with _blaming(argv):
+                return self.runner(command, stdin=stdin, expected=expected)
         finally:
             for target in masks:
                 self._remove_placeholder(target)
@@ -84,6 +100,18 @@ class Sandbox:
             found = file.lstat()
             if stat.S_ISREG(found.st_mode) and found.st_size == 0:
                 file.unlink()
+
+
+@contextlib.contextmanager
+def _blaming(argv: Sequence[str]) -> Iterator[None]:
+    """Have an error name the program that was run in bwrap, unless bwrap itself could not be started."""
+    try:
+        yield
+    except CommandError as error:
+        if "rc" not in error.details:
+            raise
+        details = {**error.details, "argv": list(argv)}
+        raise CommandError(error.msg.replace("'bwrap'", repr(argv[0]), 1), error.hint, **details) from error
 
 
 def build_sandbox_argv(

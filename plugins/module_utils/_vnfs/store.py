@@ -5,8 +5,9 @@ NAME/vnfs.yml             the recipe
 NAME/rootfs/              the editable tree
 NAME/images/GENERATION/   immutable
 NAME/current              -> images/GENERATION, flipped atomically
-NAME/.new.*  NAME/.old    what is being built, and what it replaces; of interest only under the lock
-.NAME.lock                beside the folder, so that it outlives it
+NAME/.tmp.*  NAME/.old    what is being built or removed, and the tree that is being replaced
+.NAME.gone                what is being removed altogether
+.NAME.lock                the lock, which outlives the folder
 """
 
 from __future__ import annotations
@@ -62,6 +63,14 @@ class Vnfs:
     def old(self) -> Path:
         return self.folder / ".old"
 
+    @property
+    def gone(self) -> Path:
+        return self.folder.parent / f".{self.name}.gone"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder.parent / f".{self.name}.lock"
+
     def require_tree(self) -> None:
         """Raise :class:`PerceusError` unless there is a tree to work with."""
         if self.rootfs.is_symlink() or not self.rootfs.is_dir():
@@ -111,15 +120,15 @@ def _created(image: Path) -> str:
 def held(vnfs: Vnfs, *, writing: bool = True) -> Iterator[None]:
     """Be the only one who works on this VNFS, and make what is made readable whatever the caller's umask.
 
-    Who only looks needs no lock and leaves not even a lock file behind.
+    What a killed process left half done is undone first. Who only looks needs no lock and leaves no lock file behind.
     """
     if not writing:
         yield
         return
-    lock = vnfs.folder.parent / f".{vnfs.name}.lock"
-    with locked(lock, what=f"VNFS {vnfs.name!r}", timeout=LOCK_PATIENCE):
+    with locked(vnfs.lock, what=f"VNFS {vnfs.name!r}", timeout=LOCK_PATIENCE):
         umask = os.umask(0o022)
         try:
+            sweep(vnfs)
             yield
         finally:
             os.umask(umask)
@@ -127,10 +136,9 @@ def held(vnfs: Vnfs, *, writing: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def building(vnfs: Vnfs) -> Iterator[Path]:
-    """Give a new folder on the store's file system, and remove what is left in it afterwards. Needs the lock."""
+    """Give a new folder on the store's file system, and remove what is left of it afterwards. Needs the lock."""
     vnfs.folder.mkdir(mode=0o755, exist_ok=True)
-    sweep(vnfs)
-    folder = Path(tempfile.mkdtemp(prefix=".new.", dir=vnfs.folder))
+    folder = Path(tempfile.mkdtemp(prefix=".tmp.", dir=vnfs.folder))
     folder.chmod(0o755)
     try:
         yield folder
@@ -144,18 +152,18 @@ def sweep(vnfs: Vnfs) -> None:
     if vnfs.old.exists() and not vnfs.rootfs.exists():
         os.replace(vnfs.old / "vnfs.yml", vnfs.recipe_file)
         os.rename(vnfs.old / "rootfs", vnfs.rootfs)
-    for entry in list(os.scandir(vnfs.folder)):
-        if entry.name == vnfs.old.name or entry.name.startswith(".new."):
-            remove_tree(Path(entry.path))
-        elif entry.name.startswith(".current."):
-            os.unlink(entry.path)
+    for path in (vnfs.gone, vnfs.old, *vnfs.folder.glob(".tmp.*")):
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
+            remove_tree(path)
 
 
 def install_tree(vnfs: Vnfs, built: Path) -> None:
     """Swap in ``built/rootfs`` and ``built/vnfs.yml``; :func:`sweep` goes back if this is cut short."""
     if vnfs.rootfs.exists():
         vnfs.old.mkdir()
-        shutil.copy2(vnfs.recipe_file if vnfs.recipe_file.exists() else built / "vnfs.yml", vnfs.old / "vnfs.yml")
+        shutil.copy2(vnfs.recipe_file, vnfs.old / "vnfs.yml")
         os.rename(vnfs.rootfs, vnfs.old / "rootfs")
     os.replace(built / "vnfs.yml", vnfs.recipe_file)
     os.rename(built / "rootfs", vnfs.rootfs)
@@ -166,10 +174,24 @@ def install_tree(vnfs: Vnfs, built: Path) -> None:
 
 def flip(vnfs: Vnfs, generation: str) -> None:
     """Serve this generation from now on."""
-    beside = vnfs.folder / f".current.{os.getpid()}"
+    beside = vnfs.folder / ".tmp.current"
     os.symlink(f"images/{generation}", beside)
     os.replace(beside, vnfs.current)
     sync_folder(vnfs.folder)
+
+
+def remove_vnfs(vnfs: Vnfs) -> None:
+    """Remove tree and images; gone for everybody at once."""
+    refuse_mounts(vnfs.folder, "remove")
+    os.rename(vnfs.folder, vnfs.gone)
+    remove_tree(vnfs.gone)
+
+
+def remove_generation(vnfs: Vnfs, generation: str) -> None:
+    """Remove an image that is not served; gone for everybody at once."""
+    leaving = vnfs.folder / f".tmp.{generation}"
+    os.rename(vnfs.images / generation, leaving)
+    remove_tree(leaving)
 
 
 def remove_tree(folder: Path) -> None:

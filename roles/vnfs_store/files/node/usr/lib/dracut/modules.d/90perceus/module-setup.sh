@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # dracut module of a perceus node's first stage: fetch the image over HTTP, verify it, make it the root.
 # Asked for by name (dracut --modules "base perceus"), so that the initramfs holds nothing else.
+# shellcheck disable=SC2154 # dracut sets moddir and systemdutildir
 
 check() {
     return 255
