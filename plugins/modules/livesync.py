@@ -57,8 +57,11 @@ options:
     default:
       - /etc/machine-id
       - /etc/ssh/ssh_host_*
+      - /var/lib/dbus/machine-id
+      - /var/lib/systemd/linger
       - /var/lib/systemd/random-seed
       - /var/lib/systemd/timers/**
+      - /var/log/journal
       - /var/log/**
       - /var/tmp/**
   delete:
@@ -145,8 +148,11 @@ from ansible_collections.perceus.cluster.plugins.module_utils._process import Co
 SKIP = [
     "/etc/machine-id",
     "/etc/ssh/ssh_host_*",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/systemd/linger",
     "/var/lib/systemd/random-seed",
     "/var/lib/systemd/timers/**",
+    "/var/log/journal",  # has access rights that systemd-tmpfiles gives it
     "/var/log/**",
     "/var/tmp/**",  # noqa: S108 - a pattern
 ]
