@@ -153,10 +153,8 @@ def main() -> None:
                 phases = apply_publish(plan, vnfs, runner=CommandRunner())
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
-    if plan.manifest.with_acls:
-        module.warn(
-            f"Squashfs has no access control lists, nodes will lack those of {', '.join(plan.manifest.with_acls)}"
-        )
+    if plan.manifest.stripped:
+        module.warn(f"An image holds no access control lists: nodes lack those of {', '.join(plan.manifest.stripped)}")
     module.exit_json(
         changed=plan.changed,
         vnfs=vnfs.name,
