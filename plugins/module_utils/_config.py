@@ -167,7 +167,7 @@ def parse_config(text: str, *, source: str = "cluster.json") -> ClusterConfig:
         try:
             if key not in document:
                 raise PerceusError("Cannot find it", hint="Every setting must be there")
-            if type(document[key]) is not kind:
+            if not isinstance(document[key], kind) or isinstance(document[key], bool):
                 raise PerceusError(f"Cannot use {document[key]!r}: not of type {kind.__name__}")
             values[key] = parse(document[key])
         except PerceusError as error:

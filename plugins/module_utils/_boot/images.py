@@ -70,7 +70,7 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
     for key, value in wanted.items():
         if found[key] != value:
             raise _broken(vnfs, f"image.json of {generation} has {key} {found[key]!r}, not {value!r}")
-    if not (present and isinstance(kernel_args, str) and type(size) is int and size > 0):
+    if not (present and isinstance(kernel_args, str) and isinstance(size, int) and size > 0):
         raise _broken(vnfs, f"image.json of {generation} lacks kernel, initramfs or size")
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
         raise _broken(vnfs, f"image.json of {generation} has no SHA-256 of {ROOT}")

@@ -25,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except ConfigError as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            sys.stderr.write(f"{problem}\n")
     except PerceusError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
     return 1
 
 
@@ -46,4 +46,4 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

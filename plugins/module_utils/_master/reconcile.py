@@ -6,6 +6,7 @@ Level-triggered: it looks at what is, never at what changed, so it may be starte
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -24,7 +25,10 @@ from .._process import CommandRunner
 
 ROUNDS = 10  # after so many rounds in a row the timer may take over
 
-_Images = dict[str, "Image | PerceusError | None"]
+
+def say_in_journal(line: str) -> None:
+    """Say what happened where systemd puts it into the journal."""
+    sys.stdout.write(f"{line}\n")
 
 
 def reload_dnsmasq() -> None:
@@ -36,7 +40,7 @@ def reload_dnsmasq() -> None:
 
 
 def run(
-    config: ClusterConfig, *, reload: Callable[[], None] = reload_dnsmasq, say: Callable[[str], None] = print
+    config: ClusterConfig, *, reload: Callable[[], None] = reload_dnsmasq, say: Callable[[str], None] = say_in_journal
 ) -> int:
     """Reconcile until leases and registry have stood still for a whole round; return the exit status.
 
@@ -101,9 +105,9 @@ def _adopt(
     ]
 
 
-def _load_images(registry: Registry, config: ClusterConfig) -> _Images:
+def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image | PerceusError | None]:
     """Return the image of each VNFS in use; an error stands for one that cannot be booted."""
-    images: _Images = {}
+    images: dict[str, Image | PerceusError | None] = {}
     for vnfs in sorted({registry.effective_vnfs(node, default=config.default_vnfs).value for node in registry.nodes}):
         try:
             images[vnfs] = load_current_image(config.store, vnfs)

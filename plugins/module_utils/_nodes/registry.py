@@ -137,7 +137,7 @@ def parse_registry(text: str, *, source: str = "nodes.json") -> Registry:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _corrupt(source, f": not of format {FORMAT!r}")
     version = document.get("version")
-    if type(version) is not int or version < 1:
+    if not isinstance(version, int) or version < 1:
         raise _corrupt(source, f": no version {version!r} exists")
     if version > VERSION:
         raise PerceusError(
@@ -194,7 +194,7 @@ def _parse_node(entry: Any) -> Node:
 
     def value(key: str, kind: type, default: Any = None) -> Any:
         found = entry.get(key, default)
-        if type(found) is not kind:
+        if not isinstance(found, kind):
             raise PerceusError(f"{key!r} of a node cannot be {found!r}")
         return found
 
