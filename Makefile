@@ -40,15 +40,15 @@ unit: collection ## unit tests, in seconds
 lint: collection ## linters and the rules of the house
 	$(PYTEST) tests/lint
 
-integration: collection ## real builds, mounts and daemons on this machine
-	$(PYTEST) tests/integration
+integration: collection ## real builds, mounts and daemons on this machine; T=NAME picks tests by name
+	$(PYTEST) tests/integration $(if $(T),-k '$(T)')
 
-lab: collection ## a master and PXE nodes in a box: all tests, or some by name: make lab T=livesync
+lab: collection ## a master and PXE nodes in a box; T=NAME picks tests by name
 	$(PYTEST) tests/lab $(if $(T),-k '$(T)')
 
-test-full: collection ## test, the long tail, and all but the lab with the oldest ansible-core
+test-full: collection ## test, the long tail, and with the oldest ansible-core what runs on the controller
 	$(PYTEST) --durations=15 -m ''
-	$(MAKE) CORE=2.18 lint unit integration
+	$(MAKE) CORE=2.18 lint unit integration T=inventory
 
 clean: down ## make down, and remove whatever was built here
 	rm -rf .cache .venv .venv-*
