@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.perceus.cluster.plugins.module_utils._config import VERSION, parse_config
-from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._config import VERSION, ConfigError, parse_config
 
 DOCUMENTATION = """
 name: cluster_config
@@ -19,7 +18,7 @@ short_description: Check the settings of a cluster and make them the master's co
 version_added: 0.1.0
 description:
   - Checks each setting, alone and against the others, by the code that reads C(/etc/perceus/cluster.json).
-  - Fails with the first problem and what to do about it.
+  - Fails with every problem and what to do about it.
 options:
   _input:
     description: All settings, by their names in C(cluster.json).
@@ -44,9 +43,9 @@ def cluster_config(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``cluster.json``. Raises :class:`AnsibleFilterError` when it could not be used."""
     document = {"version": VERSION, **settings}
     try:
-        parse_config(json.dumps(document), source="perceus_* variables")
-    except PerceusError as error:
-        raise AnsibleFilterError(str(error)) from error
+        parse_config(json.dumps(document))
+    except ConfigError as error:
+        raise AnsibleFilterError("; ".join(map(str, error.problems))) from None
     return document
 
 
