@@ -19,6 +19,8 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
+        if os.geteuid() != 0:
+            raise LabError("Cannot manage a lab: namespaces, mounts and taps need root")
         return int(arguments.verb(Lab.from_environment(), arguments) or 0)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
-from collections.abc import Sequence
 
-from lab import console, inventory, lifecycle, node, ssh
+from lab import console, inventory, lifecycle, node, process, ssh
 from lab.errors import LabError
 from lab.settings import Lab, Machine
 
@@ -55,13 +53,13 @@ class _Story:
         node.start_in_order(self.lab)
         self._await_nodes()
         self._say("See who is there")
-        self._command("ansible-inventory", "-i", str(inventory.nodes(self.lab)), "--graph")
+        process.show(["ansible-inventory", "-i", str(inventory.nodes(self.lab)), "--graph"])
         self._play("nodes_summary")
         self._say(f"Change {CHANGE} in the VNFS, publish it, and push it to the running nodes")
         words = f"Livesynced at {time.strftime('%H:%M:%S')}"
         change = f'{{"name": "debian", "argv": ["sh", "-c", "echo {words} > {CHANGE}"]}}'
-        module = ["master", "-m", "perceus.cluster.vnfs_command", "-a", change]
-        self._command("ansible", "-i", str(inventory.MASTER), *module)
+        module = ["-m", "perceus.cluster.vnfs_command", "-a", change]
+        process.show(["ansible", "-i", str(inventory.MASTER), "master", *module])
         self._play("vnfs_publish")
         self._play("livesync")
         self._say("See the change on the nodes")
@@ -73,12 +71,7 @@ class _Story:
         print(f"\n=== {time.monotonic() - self.begun:4.0f} s  {text}", flush=True)
 
     def _play(self, playbook: str) -> None:
-        self._command("ansible-playbook", "-i", str(inventory.MASTER), f"perceus.cluster.{playbook}")
-
-    def _command(self, *argv: str) -> None:
-        print(f"$ {' '.join(argv)}", flush=True)
-        if subprocess.run(argv, check=False).returncode != 0:
-            raise LabError(f"Cannot finish {' '.join(argv)!r}")
+        process.show(["ansible-playbook", "-i", str(inventory.MASTER), f"perceus.cluster.{playbook}"])
 
     def _await_nodes(self) -> None:
         """Print what the nodes' first stage says until every node lets its master in, checked by its permanent key."""
@@ -105,11 +98,7 @@ class _Story:
         print(f"    {time.monotonic() - self.begun:4.0f} s  {machine.name}: {text}", flush=True)
 
     def _see(self, name: str, file: str, wanted: str) -> None:
-        seen = _read(ssh.command(self.lab, name, ["cat", file]))
+        seen = process.run(ssh.command(self.lab, name, ["cat", file])).strip()
         print(f"{name}:{file}: {seen}", flush=True)
         if seen != wanted:
             raise LabError(f"Cannot see {wanted!r} in {file} on {name}: it says {seen!r}")
-
-
-def _read(argv: Sequence[str]) -> str:
-    return subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=30, check=False).stdout.strip()

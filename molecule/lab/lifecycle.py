@@ -18,8 +18,6 @@ from lab.settings import Lab
 
 def up(lab: Lab) -> None:
     """Make whatever is missing of the lab: its network and a master that answers. Machines stay as they are."""
-    if os.geteuid() != 0:
-        raise LabError("Cannot start a lab: namespaces, mounts and taps need root")
     with _locked(lab):
         lab.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         ssh.configure(lab)
@@ -31,6 +29,7 @@ def up(lab: Lab) -> None:
 def down(lab: Lab) -> None:
     """Remove the lab whatever state it is in; the cache stays."""
     with _locked(lab):
+        ssh.hang_up(lab)
         lab.cgroup.kill()
         for namespace in (lab.master, lab.switch):
             for pid in network.members(namespace):

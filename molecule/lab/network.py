@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Two network namespaces: the switch with its bridge, and the master's with ``eth0`` (uplink) and ``eth1`` (private).
 
-Every interface is made inside them. The uplink is slirp4netns: it reaches what the host reaches, by user's sockets.
+Every interface is made inside them. The uplink is slirp4netns: it reaches what the host reaches, with a user's sockets.
 """
 
 from __future__ import annotations
@@ -89,20 +89,17 @@ def _keep_private_addresses_inside(lab: Lab) -> None:
 
 def _start_uplink(lab: Lab) -> None:
     ready, told = os.pipe()
-    try:
-        process.start(
-            [
-                "slirp4netns", "--configure", "--mtu=1500", "--disable-host-loopback", f"--ready-fd={told}",
-                "--netns-type=path", str(NAMESPACES / lab.master), "eth0",
-            ],
-            cgroup=lab.part("uplink"), log=lab.folder / "uplink.log", pass_fds=(told,),
-        )  # fmt: skip
-        os.close(told)
-        readable, _, _ = select.select([ready], [], [], 10)
-        if not readable or os.read(ready, 1) != b"1":
-            raise LabError(f"Cannot make the uplink: {(lab.folder / 'uplink.log').read_text().strip()[-500:]}")
-    finally:
-        os.close(ready)
+    log = lab.folder / "uplink.log"
+    argv = ["slirp4netns", "--configure", "--mtu=1500", "--disable-host-loopback", f"--ready-fd={told}"]
+    target = ["--netns-type=path", str(NAMESPACES / lab.master), "eth0"]
+    with open(ready, "rb") as signal:
+        try:
+            process.start([*argv, *target], cgroup=lab.part("uplink"), log=log, pass_fds=(told,))
+        finally:
+            os.close(told)
+        readable, _, _ = select.select([signal], [], [], 10)
+        if not readable or signal.read(1) != b"1":
+            raise LabError(f"Cannot make the uplink: {log.read_text().strip()[-500:]}")
 
 
 def _ancestors() -> set[int]:

@@ -75,6 +75,11 @@ class Lab:
         return self.folder / "ssh_config"
 
     @property
+    def connections(self) -> Path:
+        """Sockets of the ssh connections that Ansible keeps open; the scenario's group variables name it too."""
+        return self.folder / "cp"
+
+    @property
     def operator_key(self) -> Path:
         return self.folder / "operator"
 

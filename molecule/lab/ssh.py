@@ -74,6 +74,13 @@ def answers(lab: Lab, host: str) -> bool:
     return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
+def hang_up(lab: Lab) -> None:
+    """End the connections that Ansible keeps open, which would keep the network namespace alive."""
+    for socket in lab.connections.glob("*"):
+        argv = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "master"]
+        subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
 def _address(lab: Lab, host: str) -> str:
     """A node's address by the master's registry: the host's resolver does not know the lab's names."""
     if host == "master" or host[0].isdigit():

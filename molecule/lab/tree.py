@@ -24,7 +24,7 @@ APT_ACCESS = ("Acquire::Check-Date", "Acquire::Check-Valid-Until", "Acquire::htt
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that shapes the tree."""
+    """All that shapes the tree, beside the code of this file."""
 
     release: str
     sources: str
@@ -48,7 +48,8 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        content = json.dumps(asdict(self), sort_keys=True).encode() + Path(__file__).read_bytes()
+        return hashlib.sha256(content).hexdigest()[:16]
 
 
 def cached(recipe: Recipe, cache: Path, *, cgroup: Cgroup) -> Path:
@@ -59,6 +60,9 @@ def cached(recipe: Recipe, cache: Path, *, cgroup: Cgroup) -> Path:
         folders.remove(beside)
         _build(recipe, beside, cgroup)
         beside.rename(tree)
+        for older in cache.glob("master-*"):
+            if older != tree:
+                folders.remove(older)
     return tree
 
 
