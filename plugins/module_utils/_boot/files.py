@@ -35,11 +35,12 @@ def plan_folder(folder: Path, wanted: Mapping[str, str]) -> FolderPlan:
     """
     present = {}
     try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with os.scandir(folder) as entries:
             for entry in entries:
                 is_file = entry.is_file(follow_symlinks=False) and entry.name in wanted
                 present[entry.name] = Path(entry.path).read_bytes() if is_file else None
+    except FileNotFoundError:
+        pass  # as good as empty: the plan makes it
     except OSError as error:
         raise PerceusError(f"Cannot read {str(folder)!r}: {error.strerror}") from error
     return FolderPlan(
@@ -53,7 +54,11 @@ def plan_folder(folder: Path, wanted: Mapping[str, str]) -> FolderPlan:
 
 
 def apply_folder(plan: FolderPlan) -> None:
-    """Carry out the plan. Raises :class:`PerceusError` when the folder cannot be written."""
+    """Carry out the plan. Raises :class:`PerceusError` when the folder cannot be made or written."""
+    try:
+        plan.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise PerceusError(f"Cannot make {str(plan.folder)!r}: {error.strerror}") from error
     for name, content in {**plan.added, **plan.changed}.items():
         write_atomically(plan.folder / name, content)
     try:
