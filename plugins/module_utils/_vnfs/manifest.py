@@ -51,6 +51,8 @@ _SCRUBBED = (
     "var/lib/systemd/credential.secret",
     "var/lib/systemd/random-seed",
 )
+# What a sandbox that was killed leaves empty, where there was nothing to mount over.
+_PLACEHOLDERS = ("etc/resolv.conf", "usr/sbin/policy-rc.d")
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "folder",
@@ -132,12 +134,13 @@ class Manifest:
         return f'{{"format": "{FORMAT}", "version": {VERSION}, "entries": [\n{lines}\n]}}\n'
 
 
-def is_scrubbed(name: str, kind: str) -> bool:
+def is_scrubbed(name: str, kind: str, *, size: int) -> bool:
     """Whether this file of a tree stays out of its image."""
     folder = name.rpartition("/")[0]
     return (
         name == MACHINE_ID
         or folder in _EMPTIED
+        or (kind == "file" and size == 0 and name in _PLACEHOLDERS)
         or (kind == "file" and name.startswith("var/log/"))
         or (kind == "file" and any(fnmatch.fnmatchcase(name, pattern) for pattern in _SCRUBBED))
     )
@@ -177,7 +180,7 @@ def _scan(rootfs: Path, scrubbed: list[str]) -> Iterator[tuple[str, os.stat_resu
                 name = f"{folder}/{file.name}" if folder else file.name
                 status = file.stat(follow_symlinks=False)
                 kind = _KINDS[stat.S_IFMT(status.st_mode)]
-                if is_scrubbed(name, kind):
+                if is_scrubbed(name, kind, size=status.st_size):
                     scrubbed.append(name)
                     continue
                 if kind == "folder":

@@ -50,6 +50,11 @@ class Options:
             raise PerceusError("Cannot keep fewer generations than the one that is served")
 
     @property
+    def compression_level(self) -> int:
+        """zstd's."""
+        return COMPRESSION_LEVELS[self.compression]
+
+    @property
     def shaping(self) -> tuple[str, ...]:
         """What of the options is part of a generation's id."""
         return (MAKING, self.kernel_args, self.compression)
@@ -158,17 +163,18 @@ def _make_initramfs(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None
     """Have the tree's own programs write kernel and initramfs: no link of the tree is followed outside it."""
     sandbox = Sandbox(vnfs.rootfs, runner, read_only=True, shared={image: INSIDE})
     sandbox(("cp", "--dereference", "--", f"/boot/vmlinuz-{plan.kernel_release}", f"{INSIDE}/{KERNEL}"))
-    sandbox(build_dracut_argv(plan.kernel_release))
+    sandbox(build_dracut_argv(plan))
     for name in (KERNEL, INITRAMFS):
         (image / name).chmod(0o644)
 
 
-def build_dracut_argv(kernel_release: str) -> list[str]:
+def build_dracut_argv(plan: Plan) -> list[str]:
     """Return the command line, run inside the tree, that makes a node's first stage and nothing more."""
     return [
-        *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible", "--zstd"),
+        *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
+        *("--compress", f"zstd -{plan.options.compression_level} -T0"),
         *("--modules", DRACUT_MODULES, "--tmpdir", "/tmp"),  # noqa: S108 - the sandbox's own
-        *("--kver", kernel_release, f"{INSIDE}/{INITRAMFS}"),
+        *("--kver", plan.kernel_release, f"{INSIDE}/{INITRAMFS}"),
     ]
 
 
@@ -176,7 +182,7 @@ def build_mksquashfs_argv(plan: Plan, *, rootfs: Path, target: Path) -> list[str
     """Return the command line that packs the tree, less what is scrubbed, with an empty machine id."""
     return [
         *("mksquashfs", str(rootfs), str(target), "-noappend", "-no-progress", "-quiet", "-xattrs"),
-        *("-comp", "zstd", "-Xcompression-level", str(COMPRESSION_LEVELS[plan.options.compression])),
+        *("-comp", "zstd", "-Xcompression-level", str(plan.options.compression_level)),
         *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
         *(("-e", *plan.manifest.scrubbed) if plan.manifest.scrubbed else ()),
     ]

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # dracut module of a perceus node's first stage: fetch the image over HTTP, verify it, make it the root.
 # Asked for by name (dracut --modules "base perceus"), so that the initramfs holds nothing else.

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A master in a mount namespace: the real paths, on memory of its own, gone with the process that holds them.
+
+One capsule is built there by the module ``vnfs`` and shared by all tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MORTAL = ("setpriv", "--pdeathsig", "KILL")
+SET_UP = """
+set -e
+mount -t tmpfs tmpfs /mnt
+for folder in /var/lib /usr/local/lib; do
+    mkdir -p "/mnt$folder/upper" "/mnt$folder/work"
+    mount -t overlay -o "lowerdir=$folder,upperdir=/mnt$folder/upper,workdir=/mnt$folder/work" overlay "$folder"
+done
+mkdir -p /var/lib/perceus /usr/local/lib/perceus
+mount -t tmpfs -o mode=0755 tmpfs /var/lib/perceus
+mkdir /var/lib/perceus/vnfs
+cp -R "$1"/node "$1"/sandbox /usr/local/lib/perceus/
+echo ready
+exec sleep infinity
+"""
+# As Ansible runs a module, less its packing: the process is the module's own and can be killed by its number.
+CALL = """
+import importlib, json, sys
+from ansible.module_utils.testing import patch_module_args
+module = importlib.import_module("ansible_collections.perceus.cluster.plugins.modules." + sys.argv[1])
+with patch_module_args(json.loads(sys.argv[2])):
+    module.main()
+"""
+RECIPE: dict[str, Any] = {
+    "name": "debian",
+    "kernel_package": "linux-image-cloud-amd64",
+    "packages": ["iputils-ping", "libcap2-bin", "sudo"],
+    "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7fK0JkYg0r6pSfnDdWq0kz3pJX9Xb1hYx2m3n4o5p6 master"],
+}
+
+
+@dataclass(frozen=True)
+class Master:
+    """The namespace, held by the process ``pid``; its modules are run from ``collections``."""
+
+    pid: int
+    collections: Path
+
+    def path(self, name: str) -> Path:
+        """Where this process sees an absolute path of the master."""
+        return Path(f"/proc/{self.pid}/root{name}")
+
+    @property
+    def vnfs(self) -> Path:
+        return self.path("/var/lib/perceus/vnfs/debian")
+
+    def command(self, *argv: str) -> list[str]:
+        return ["nsenter", f"--mount=/proc/{self.pid}/ns/mnt", *MORTAL, *argv]
+
+    def run(self, *argv: str) -> str:
+        return subprocess.run(self.command(*argv), check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+
+    def start(self, module: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a module; the process that is returned is the module itself."""
+        return subprocess.Popen(
+            self.command(sys.executable, "-c", CALL, module, json.dumps(options)),
+            env={**os.environ, "PYTHONPATH": str(self.collections)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def call(self, module: str, **options: Any) -> dict[str, Any]:
+        """Run a module to its end and return its result, be it a failure."""
+        with self.start(module, **options) as process:
+            output, _ = process.communicate(timeout=600)
+        result: dict[str, Any] = json.loads(output)
+        return result
+
+    def do(self, module: str, **options: Any) -> dict[str, Any]:
+        """Run a module that must succeed."""
+        result = self.call(module, **options)
+        assert not result.get("failed"), result
+        return result
+
+    def inside(self, *argv: str) -> str:
+        """Run a program inside the capsule and return what it says."""
+        return str(self.do("vnfs_command", name="debian", argv=list(argv))["stdout"])
+
+
+@pytest.fixture(scope="session")
+def master(installed: Path) -> Iterator[Master]:
+    files = installed / "roles" / "vnfs_store" / "files"
+    holder = subprocess.Popen(
+        [*MORTAL, "unshare", "--mount", "sh", "-c", SET_UP, "sh", str(files)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        yield Master(holder.pid, installed.parents[2])
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@pytest.fixture(scope="session")
+def builds(master: Master) -> list[dict[str, Any]]:
+    """The results of building the capsule: check, run, check again, run again."""
+    return [master.do("vnfs", **RECIPE, _ansible_check_mode=check, _ansible_diff=True) for check in (True, False) * 2]
+
+
+@pytest.fixture(scope="session")
+def capsule(master: Master, builds: list[dict[str, Any]]) -> Master:
+    """The master with the capsule ``debian`` on it."""
+    assert builds[1]["changed"]
+    return master
+
+
+@pytest.fixture(scope="session")
+def published(capsule: Master) -> list[dict[str, Any]]:
+    """The results of publishing the capsule for the first time: check, run, check again, run again."""
+    return [capsule.do("vnfs_image", name="debian", _ansible_check_mode=check) for check in (True, False) * 2]
+
+
+@pytest.fixture(scope="session")
+def image(capsule: Master, published: list[dict[str, Any]]) -> Master:
+    """The master with the capsule published."""
+    assert published[1]["changed"]
+    return capsule

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``vnfs_image`` with real dracut and mksquashfs: what an image holds, and that it is whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import load_current_image
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
+
+from .conftest import Master
+
+FILES = ["SHA256SUMS", "image.json", "initramfs.img", "manifest.json", "rootfs.squashfs", "vmlinuz"]
+
+
+def served(master: Master) -> str:
+    """The generation that is served, all of whose files are what its sums say."""
+    current = master.vnfs / "current"
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=current, check=True)
+    assert sorted(path.name for path in current.iterdir()) == FILES
+    return os.readlink(current).removeprefix("images/")
+
+
+def look(master: Master) -> dict[str, tuple[int, int]]:
+    """Every file of the VNFS with its inode and the time of its last change of any kind."""
+    return {
+        str(path): (status.st_ino, status.st_ctime_ns)
+        for path in (master.vnfs, *master.vnfs.rglob("*"))
+        for status in [path.lstat()]
+    }
+
+
+@pytest.fixture
+def changed(image: Master) -> Iterator[Path]:
+    """A file that makes the tree another one while the test runs."""
+    file = image.vnfs / "rootfs/srv/changed"
+    file.write_text(str(time.time_ns()))
+    yield file
+    file.unlink(missing_ok=True)
+
+
+def test_a_tree_is_published_once(published: list[dict[str, Any]]) -> None:
+    assert [(result["action"], result["changed"]) for result in published] == [
+        ("publish", True),
+        ("publish", True),
+        ("none", False),
+        ("none", False),
+    ]
+    assert len({result["generation"] for result in published}) == 1
+
+
+def test_the_boot_path_reads_the_header(image: Master, published: list[dict[str, Any]]) -> None:
+    found = load_current_image(image.vnfs.parent, "debian")
+    assert found is not None
+    assert found.generation == published[1]["generation"] == served(image)
+    assert found.size == (image.vnfs / "current/rootfs.squashfs").stat().st_size
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (image.vnfs / "current").iterdir()}
+    assert modes == {0o644}
+
+
+def test_an_unchanged_tree_is_not_touched(image: Master) -> None:
+    image.do("vnfs_image", name="debian")
+    before = look(image)
+    assert not image.do("vnfs_image", name="debian")["changed"]
+    assert look(image) == before
+
+
+def test_a_command_that_changes_nothing_makes_no_generation(image: Master) -> None:
+    before = image.do("vnfs_image", name="debian")["generation"]
+    image.inside("true")
+    assert image.do("vnfs_image", name="debian", _ansible_check_mode=True)["generation"] == before
+
+
+def test_everything_about_a_file_gets_into_the_image(image: Master) -> None:
+    tree = image.vnfs / "rootfs"
+    script = r"""
+    set -e
+    mkdir /srv/zoo && cd /srv/zoo
+    cp /bin/true setuid && chown 12345:54321 setuid && chmod 6755 setuid
+    cp /bin/true capable && setcap cap_net_raw+ep capable
+    ln setuid twin
+    ln -s /etc/shadow link
+    mkfifo fifo
+    mknod null c 1 3
+    mkdir sticky && chmod 1777 sticky
+    truncate --size 1M sparse
+    touch "$(printf 'new\nline')" 'schön' "$(printf 'latin\344')" '#hash' ' space '
+    touch --date=@1 old
+    """
+    image.inside("sh", "-c", script)
+    os.setxattr(tree / "srv/zoo/old", "trusted.note", b"\0\xff")
+    try:
+        image.do("vnfs_image", name="debian")
+        out = image.path("/var/lib/perceus/unpacked")
+        image.run("unsquashfs", "-quiet", "-no-progress", "-d", "/var/lib/perceus/unpacked", _squashfs())
+        before, after = walk_tree(tree), walk_tree(out)
+        assert after.entries == before.entries
+        assert after.scrubbed == ("etc/machine-id",)
+        entries = {entry.name: entry for entry in after.entries}
+        assert (entries["srv/zoo/setuid"].mode, entries["srv/zoo/setuid"].uid) == (0o6755, 12345)
+        assert entries["srv/zoo/twin"].same == "srv/zoo/setuid"
+        assert dict(entries["srv/zoo/capable"].xattrs).keys() == {"security.capability"}
+        assert entries["srv/zoo/old"].xattrs == (("trusted.note", "00ff"),)
+        manifest = json.loads((image.vnfs / "current/manifest.json").read_text())
+        assert [entry["name"] for entry in manifest["entries"]] == [entry.name for entry in after.entries]
+    finally:
+        image.inside("rm", "-r", "/srv/zoo")
+
+
+def _squashfs() -> str:
+    return "/var/lib/perceus/vnfs/debian/current/rootfs.squashfs"
+
+
+def test_no_machines_identity_gets_into_the_image(image: Master) -> None:
+    tree = image.vnfs / "rootfs"
+    (tree / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    (tree / "var/log/syslog").write_text("words\n")
+    (tree / "tmp/left").write_text("over\n")
+    try:
+        assert (tree / "etc/ssh/ssh_host_ed25519_key").exists()
+        image.do("vnfs_image", name="debian")
+        listing = image.run("unsquashfs", "-lln", _squashfs())
+        names = [line.split()[-1] for line in listing.splitlines()]
+        assert [name for name in names if "ssh_host_" in name or name.endswith(("/syslog", "/left"))] == []
+        (machine_id,) = [line.split() for line in listing.splitlines() if line.endswith("/etc/machine-id")]
+        assert machine_id[:3] == ["-r--r--r--", "0/0", "0"]
+        assert [name for name in names if "/apt/lists/" in name] == []
+    finally:
+        (tree / "etc/machine-id").write_text("")
+        (tree / "var/log/syslog").unlink()
+        (tree / "tmp/left").unlink()
+
+
+def test_the_difference_is_told_file_by_file(image: Master, changed: Path) -> None:
+    os.unlink(changed)
+    image.do("vnfs_image", name="debian")
+    changed.write_text("changed")
+    diff = image.do("vnfs_image", name="debian", _ansible_check_mode=True, _ansible_diff=True)["diff"]
+    assert diff["before"] == ""
+    assert [json.loads(line)["name"] for line in diff["after"].splitlines()] == ["srv/changed"]
+
+
+def test_a_publish_that_is_killed_leaves_what_was_served(image: Master, changed: Path) -> None:
+    del changed
+    before = served(image)
+    process = image.start("vnfs_image", name="debian")
+    while not list(image.vnfs.glob(".tmp.*/*/rootfs.squashfs")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert served(image) == before
+    assert list(image.vnfs.glob(".tmp.*"))
+    assert image.do("vnfs_image", name="debian")["action"] == "publish"
+    assert served(image) != before
+    assert list(image.vnfs.glob(".tmp.*")) == []
+
+
+def test_a_publish_that_fails_leaves_what_was_served(image: Master, changed: Path) -> None:
+    del changed
+    before = served(image)
+    dracut = image.vnfs / "rootfs/usr/bin/dracut"
+    dracut.rename(dracut.with_name("dracut.away"))
+    try:
+        result = image.call("vnfs_image", name="debian")
+    finally:
+        dracut.with_name("dracut.away").rename(dracut)
+    assert result["failed"]
+    assert "'dracut'" in result["msg"]
+    assert served(image) == before
+    assert list(image.vnfs.glob(".tmp.*")) == []
+
+
+def test_a_tree_that_is_as_it_was_makes_its_generation_current_again(image: Master, changed: Path) -> None:
+    content = changed.read_text()
+    times = changed.stat().st_mtime_ns
+    changed.unlink()
+    first = image.do("vnfs_image", name="debian", keep=9)["generation"]
+    changed.write_text(content)
+    os.utime(changed, ns=(times, times))
+    second = image.do("vnfs_image", name="debian", keep=9)["generation"]
+    changed.unlink()
+    back = image.do("vnfs_image", name="debian", keep=9)
+    assert (back["action"], back["generation"], served(image)) == ("flip", first, first)
+    pruned = image.do("vnfs_image", name="debian", keep=1)
+    assert (pruned["action"], pruned["changed"]) == ("none", True)
+    assert second in pruned["pruned"]
+    assert [path.name for path in (image.vnfs / "images").iterdir()] == [first]
+    assert served(image) == first
+
+
+def test_options_that_shape_the_image_make_another_generation(image: Master) -> None:
+    plain = image.do("vnfs_image", name="debian", _ansible_check_mode=True)["generation"]
+    quiet = image.do("vnfs_image", name="debian", kernel_args="quiet", _ansible_check_mode=True)["generation"]
+    assert plain != quiet
+    result = image.call("vnfs_image", name="debian", kernel_args="a && reboot")
+    assert "Cannot use 'a && reboot' as kernel arguments" in result["msg"]

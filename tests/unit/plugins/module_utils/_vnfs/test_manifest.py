@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, is_scrubbed, walk_tree
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for folder in ("etc/ssh", "usr/bin", "run", "var/log/app"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "etc/machine-id").write_text("0" * 32)
+    (tmp_path / "etc/ssh/ssh_host_rsa_key").write_text("secret")
+    (tmp_path / "usr/bin/tool").write_text("content")
+    os.utime(tmp_path / "usr/bin/tool", (1, 1))
+    return tmp_path
+
+
+def names(tree: Path) -> list[str]:
+    return [entry.name for entry in walk_tree(tree).entries]
+
+
+def test_every_file_of_an_image_is_listed_in_order(tree: Path) -> None:
+    assert names(tree) == [
+        *("", "etc", "etc/machine-id", "etc/ssh", "run", "usr", "usr/bin", "usr/bin/tool"),
+        *("var", "var/log", "var/log/app"),
+    ]
+    assert walk_tree(tree).scrubbed == ("etc/machine-id", "etc/ssh/ssh_host_rsa_key")
+
+
+def test_the_machine_id_is_empty_and_there_in_any_case(tree: Path) -> None:
+    (with_one,) = [entry for entry in walk_tree(tree).entries if entry.name == "etc/machine-id"]
+    (tree / "etc/machine-id").unlink()
+    (without,) = [entry for entry in walk_tree(tree).entries if entry.name == "etc/machine-id"]
+    assert with_one == without
+    assert (with_one.size, with_one.mode) == (0, 0o444)
+
+
+def test_no_link_is_followed(tree: Path) -> None:
+    (tree / "usr/bin/shadow").symlink_to("/etc/shadow")
+    (tree / "usr/lib").symlink_to("/usr/lib")
+    entries = {entry.name: entry for entry in walk_tree(tree).entries}
+    assert (entries["usr/bin/shadow"].target, entries["usr/bin/shadow"].sha256) == ("/etc/shadow", "")
+    assert [name for name in entries if name.startswith("usr/lib/")] == []
+
+
+def test_names_of_one_file_belong_together(tree: Path) -> None:
+    os.link(tree / "usr/bin/tool", tree / "usr/bin/atool")
+    manifest = walk_tree(tree)
+    assert {entry.name: entry.same for entry in manifest.entries if "tool" in entry.name} == {
+        "usr/bin/atool": "",
+        "usr/bin/tool": "usr/bin/atool",
+    }
+    assert manifest.size == len("content")
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "time", "name", "link"])
+def test_any_difference_makes_another_generation(tree: Path, change: str) -> None:
+    before = walk_tree(tree).generation(["x"])
+    tool = tree / "usr/bin/tool"
+    if change == "content":
+        tool.write_text("CONTENT")
+        os.utime(tool, (1, 1))
+    elif change == "mode":
+        tool.chmod(0o4755)
+    elif change == "time":
+        os.utime(tool, (2, 2))
+    elif change == "name":
+        tool.rename(tree / "usr/bin/other")
+    else:
+        (tree / "usr/bin/link").symlink_to("tool")
+    assert walk_tree(tree).generation(["x"]) != before
+
+
+def test_what_is_left_out_makes_no_generation(tree: Path) -> None:
+    before = walk_tree(tree).generation(["x"])
+    (tree / "etc/ssh/ssh_host_rsa_key").write_text("another")
+    (tree / "run/socket").touch()
+    (tree / "var/log/app/log").write_text("line")
+    (tree / "usr/bin/temporary").touch()
+    (tree / "usr/bin/temporary").unlink()  # the folder's time is another now
+    manifest = walk_tree(tree)
+    assert manifest.generation(["x"]) == before
+    assert manifest.generation(["y"]) != before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "size", "scrubbed"),
+    [
+        ("etc/ssh/ssh_host_ed25519_key.pub", "file", 0, True),
+        ("etc/ssh/sshd_config", "file", 0, False),
+        ("dev/null", "char", 0, True),
+        ("dev", "folder", 0, False),
+        ("srv/dev/null", "char", 0, False),
+        ("var/lib/apt/lists/lock", "file", 0, True),
+        ("var/log/journal", "folder", 0, False),
+        ("var/log/nginx/access.log", "file", 0, True),
+        ("var/log/link", "link", 0, False),
+        ("var/lib/dbus/machine-id", "file", 0, True),
+        ("var/lib/dbus/machine-id", "link", 0, False),
+        ("var/lib/systemd/random-seed", "file", 0, True),
+        ("tmp/x", "folder", 0, True),
+        ("root/.bash_history", "file", 0, True),
+        ("usr/sbin/policy-rc.d", "file", 0, True),
+        ("usr/sbin/policy-rc.d", "file", 1, False),
+        ("etc/resolv.conf", "file", 0, True),
+        ("etc/resolv.conf", "file", 1, False),
+        ("etc/resolv.conf", "link", 0, False),
+    ],
+)
+def test_what_stays_out_of_an_image(name: str, kind: str, size: int, scrubbed: bool) -> None:
+    assert is_scrubbed(name, kind, size=size) is scrubbed
+
+
+@given(st.binary(min_size=1, max_size=12).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b"..")))
+def test_any_name_makes_one_line_of_json(name: bytes) -> None:
+    text = os.fsdecode(name)
+    line = Entry(text, "link", 0o777, 0, 0, target=text).render()
+    assert "\n" not in line
+    line.encode("ascii")
+    assert json.loads(line)["name"] == text
+
+
+def test_the_manifest_is_json_with_a_file_a_line(tree: Path) -> None:
+    manifest = walk_tree(tree)
+    document = json.loads(manifest.render())
+    assert (document["format"], document["version"]) == ("perceus-manifest", 1)
+    assert [entry["name"] for entry in document["entries"]] == names(tree)
+    (tool,) = [entry for entry in document["entries"] if entry["name"] == "usr/bin/tool"]
+    assert (tool["mtime"], tool["size"], tool["mode"]) == (1, 7, "0644")
+    assert len(manifest.render().splitlines()) == len(manifest.entries) + 2
