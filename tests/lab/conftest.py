@@ -44,9 +44,9 @@ class Cluster:
         return _run([*argv, "--args", json.dumps(options)])
 
     def inventory(self) -> dict[str, Any]:
-        """The live inventory, as ``ansible-inventory --list`` has it."""
+        """The live inventory, as ``ansible-inventory --list`` has it, less its marks on text that came from the wire."""
         output = _run(["ansible-inventory", "--inventory", str(inventory.nodes(self.lab)), "--list"])
-        return dict(json.loads(output))
+        return dict(json.loads(output, object_hook=lambda value: value.get("__ansible_unsafe", value)))
 
     def run(self, host: str, *argv: str) -> str:
         """Run a command on the master or a node over ssh, by the lab's one way in."""
