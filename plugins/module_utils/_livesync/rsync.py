@@ -15,7 +15,7 @@ NEVER_TOUCHED = ("/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108 - the no
 FOLDERS_ONLY = "/**"  # the end of a skip pattern below which folders are still made
 
 _ITEM = re.compile(r"(?:[<>ch.][fdLDS]\S{9}|\*deleting  ) .+")
-_SENT = re.compile(r"Total bytes sent: (\d+)")
+_SENT = re.compile(r"^Total bytes sent: (\d+)$", re.ASCII | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ def build_rsync_argv(
 def parse_transfer(output: str) -> Transfer:
     """Turn what the command line above prints into a value. rsync escapes every control character of a name."""
     sent = _SENT.search(output)
-    items = tuple(line for line in output.splitlines() if _ITEM.fullmatch(line))
+    items = tuple(line for line in output.split("\n") if _ITEM.fullmatch(line))
     return Transfer(items, int(sent[1]) if sent else 0)

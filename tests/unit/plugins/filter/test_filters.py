@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection's filters."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.perceus.cluster.plugins.filter.address_count import address_count
+from ansible_collections.perceus.cluster.plugins.filter.cluster_config import cluster_config
+from ansible_collections.perceus.cluster.plugins.filter.table import table
+
+SETTINGS = {
+    "interface": "eth1",
+    "address": "10.17.5.1/24",
+    "domain": "cluster.internal",
+    "node_range": "10.17.5.101-10.17.5.250",
+    "discovery_range": "10.17.5.20-10.17.5.90",
+    "node_name": "n###",
+    "node_first": 101,
+    "default_group": "compute",
+    "default_vnfs": "debian",
+    "adoption": "adopt",
+    "masked_macs": [],
+    "console": "tty0",
+    "kernel_args": "",
+    "lease_time": 43200,
+    "leases": "/var/lib/misc/dnsmasq.leases",
+    "reports": "/var/log/perceus/reports.log",
+    "state_dir": "/var/lib/perceus",
+}
+
+
+def test_settings_become_the_masters_configuration() -> None:
+    assert cluster_config(SETTINGS) == {"version": 1, **SETTINGS}
+
+
+def test_every_problem_is_named() -> None:
+    with pytest.raises(AnsibleFilterError) as failure:
+        cluster_config({**SETTINGS, "domain": "Bad_Domain", "lease_time": 5})
+    assert "'Bad_Domain'" in str(failure.value)
+    assert "at least 120" in str(failure.value)
+
+
+def test_both_ends_of_a_range_count() -> None:
+    assert address_count("10.17.5.101-10.17.5.250") == 150
+    assert address_count("10.17.5.9 - 10.17.5.9") == 1
+
+
+@pytest.mark.parametrize("addresses", ["", "10.17.5.1", "10.17.5.1-n9", "10.17.5.1-10.17.5.2-10.17.5.3"])
+def test_what_is_no_range_is_not_counted(addresses: str) -> None:
+    with pytest.raises(AnsibleFilterError, match="not a range"):
+        address_count(addresses)
+
+
+def test_a_table_is_as_wide_as_what_stands_in_it() -> None:
+    rows = [{"name": "n101", "enabled": True, "state": None}, {"name": "login-node", "enabled": False}]
+    assert table(rows, {"HostName": "name", "Enabled": "enabled", "State": "state"}) == [
+        "HostName    Enabled  State",
+        "n101        yes      -",
+        "login-node  no       -",
+    ]
+
+
+def test_a_table_of_nothing_has_its_headings() -> None:
+    assert table([], {"HostName": "name"}) == ["HostName"]

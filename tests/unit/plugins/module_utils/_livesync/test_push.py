@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a node says of itself."""
+
+from __future__ import annotations
+
+from ansible_collections.perceus.cluster.plugins.module_utils._livesync.push import parse_running
+
+SAID = """\
+debian
+0123456789abcdef
+quiet perceus.node=n101 perceus.generation=fedcba9876543210 ip=10.17.5.101::10.17.5.1:255.255.255.0:n101::none
+1 1 0:30 / / rw - overlay perceus-root rw
+2 1 0:31 / /my\\040scratch rw - xfs /dev/vda1 rw
+3 1 0:32 /run/machine-id /etc/machine-id ro - tmpfs tmpfs ro
+"""
+
+
+def test_a_node_names_its_generations_and_what_is_mounted() -> None:
+    node = parse_running(SAID)
+    assert (node.vnfs, node.generation, node.booted) == ("debian", "0123456789abcdef", "fedcba9876543210")
+    assert node.mounts == ("/etc/machine-id", "/my scratch")
