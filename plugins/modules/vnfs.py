@@ -93,7 +93,7 @@ seealso:
   - module: perceus.cluster.vnfs_image
   - module: perceus.cluster.vnfs_command
 author:
-  - The perceus.cluster maintainers (@perceus)
+  - The perceus.cluster maintainers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -59,7 +59,7 @@ requirements:
 seealso:
   - module: perceus.cluster.vnfs
 author:
-  - The perceus.cluster maintainers (@perceus)
+  - The perceus.cluster maintainers (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -123,13 +123,14 @@ def test_a_generation_and_a_vnfs_go_altogether(vnfs: Vnfs) -> None:
     assert list(vnfs.folder.parent.iterdir()) == []
 
 
-def test_a_tree_must_be_a_folder_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_tree_must_be_a_folder_of_its_own(tmp_path: Path, linked: bool) -> None:
     vnfs = vnfs_in(tmp_path, "debian")
     vnfs.folder.mkdir()
-    for arrange in (lambda: None, lambda: vnfs.rootfs.symlink_to("/")):
-        arrange()
-        with pytest.raises(PerceusError, match="Cannot use VNFS 'debian': it has no rootfs"):
-            vnfs.require_tree()
+    if linked:
+        vnfs.rootfs.symlink_to("/")
+    with pytest.raises(PerceusError, match="Cannot use VNFS 'debian': it has no rootfs"):
+        vnfs.require_tree()
 
 
 def test_mount_points_are_found_whatever_their_names() -> None:

@@ -54,6 +54,7 @@ configure_interface() {
     IFS=: read -r address _ gateway netmask _ <<ARGUMENT
 $1
 ARGUMENT
+    say "waiting for a link on $interface"
     ip link set dev "$interface" up
     until [ "$(cat "/sys/class/net/$interface/carrier")" = 1 ]; do
         sleep 0.2
