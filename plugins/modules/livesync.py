@@ -178,12 +178,13 @@ def main() -> None:
         done = livesync(config, vnfs=vnfs, names=names, options=options, runner=CommandRunner())
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
-    result = {"changed": done.changed, "generation": done.generation, "nodes": done.as_dicts()}
+    nodes = done.as_dicts()
+    result = {"changed": done.changed, "generation": done.generation, "nodes": nodes}
     if module._diff:
         result["diff"] = done.as_diff()
     if done.failed:
-        errors = "; ".join(f"{node['name']}: {node['error']}" for node in result["nodes"] if node["error"])
-        module.fail_json(msg=f"Cannot livesync {len(done.failed)} of {len(done.outcomes)} nodes: {errors}", **result)
+        errors = "; ".join(f"{node['name']}: {node['error']}" for node in nodes if node["error"])
+        module.fail_json(msg=f"Cannot livesync {len(done.failed)} of {len(nodes)} nodes: {errors}", **result)
     module.exit_json(**result)
 
 
