@@ -5,12 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from ipaddress import AddressValueError, IPv4Address
-from typing import Any
-
-from ansible.errors import AnsibleFilterError
-
 DOCUMENTATION = """
 name: address_count
 short_description: Count the addresses of a range
@@ -35,6 +29,12 @@ _value:
   description: The number of addresses.
   type: int
 """
+
+from collections.abc import Callable
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
 
 
 def address_count(addresses: str) -> int:

@@ -5,13 +5,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from ansible.errors import AnsibleFilterError
-from ansible_collections.perceus.cluster.plugins.module_utils._config import VERSION, ConfigError, parse_config
-
 DOCUMENTATION = """
 name: cluster_config
 short_description: Check the settings of a cluster and make them the master's configuration
@@ -37,6 +30,13 @@ _value:
   description: The content of C(cluster.json).
   type: dict
 """
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.perceus.cluster.plugins.module_utils._config import VERSION, ConfigError, parse_config
 
 
 def cluster_config(settings: Mapping[str, Any]) -> dict[str, Any]:

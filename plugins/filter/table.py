@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 DOCUMENTATION = """
 name: table
 short_description: Lay dictionaries out as the lines of a table
@@ -40,6 +37,9 @@ _value:
   type: list
   elements: str
 """
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 WORDS = {True: "yes", False: "no", None: "-"}
 

@@ -5,13 +5,6 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
-from typing import Any
-
-from ansible import constants
-from ansible.plugins.lookup import LookupBase
-
 DOCUMENTATION = """
 name: master_code
 short_description: Pack the collection's shared code for the master
@@ -35,6 +28,13 @@ _raw:
   type: list
   elements: path
 """
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.plugins.lookup import LookupBase
 
 SOURCE = Path(__file__).parents[1] / "module_utils"
 
