@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .._nodes.registry import Node, Registry, load_registry
 from .._process import CommandRunner, Runner
 from .._reports import Report, load_reports
 from .._ssh import MASTER_KEY, Login, build_ssh_argv
+from .journal import say_in_journal
 
 FORKS = 32
 PATIENCE = 20  # seconds for one login and what it does
@@ -42,11 +43,11 @@ kill -HUP "$(cat /run/sshd.pid)"
 """
 
 
-def run(config: ClusterConfig, *, key: Path = MASTER_KEY, say: Callable[[str], None] = print) -> int:
+def run(config: ClusterConfig, *, key: Path = MASTER_KEY) -> int:
     """Give keys until no node waits for one; return the exit status, 1 when a node could not be given its own.
 
     A path unit does not start its service again for what changes while that runs; hence the rounds. ``key`` is the
-    master's own, ``say`` takes a line for the journal.
+    master's own.
     """
     runner = CommandRunner()
     tried: set[str] = set()
@@ -67,7 +68,7 @@ def run(config: ClusterConfig, *, key: Path = MASTER_KEY, say: Callable[[str], N
                 break
             give = _Giver(config, registry, reports, key, runner)
             for name, error in fan_out(give, reports, forks=FORKS).items():
-                say(f"Cannot give {name} its host key: {error}" if error else f"{name} has its host key")
+                say_in_journal(f"Cannot give {name} its host key: {error}" if error else f"{name} has its host key")
                 failed = failed or error is not None
             tried.update(report.boot for report in reports.values())
     return 1 if failed else 0

@@ -6,7 +6,6 @@ Level-triggered: it looks at what is, never at what changed, so it may be starte
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -22,13 +21,9 @@ from .._leases.reader import load_leases
 from .._nodes.adoption import apply_adoption, plan_adoption
 from .._nodes.registry import Registry, load_registry, save_registry
 from .._process import CommandRunner
+from .journal import say_in_journal
 
 ROUNDS = 10  # after so many rounds in a row the timer may take over
-
-
-def say_in_journal(line: str) -> None:
-    """Say what happened where systemd puts it into the journal."""
-    sys.stdout.write(f"{line}\n")
 
 
 def reload_dnsmasq() -> None:
