@@ -18,7 +18,7 @@ from .._names import parse_vnfs_name
 from .._namespaces import enter_private_mounts
 from .._nodes.machines import load_machines
 from .._process import Runner
-from .._ssh import MASTER_KEY, Login
+from .._ssh import Login
 from .push import Options, Push, Pushed
 from .source import load_kernel, load_source, mount_source
 from .targets import select_targets
@@ -64,8 +64,7 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
     config = load_config(config_file)
     targets = select_targets(load_machines(config_file).nodes, vnfs=parse_vnfs_name(vnfs), names=names)
     logins = [
-        Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts", MASTER_KEY)
-        for node in targets
+        Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts") for node in targets
     ]
     with locked(config.state_dir / ".livesync.lock", what="livesync"):
         source = load_source(config.store, vnfs)

@@ -43,11 +43,10 @@ kill -HUP "$(cat /run/sshd.pid)"
 """
 
 
-def run(config: ClusterConfig, *, key: Path = MASTER_KEY) -> int:
+def run(config: ClusterConfig) -> int:
     """Give keys until no node waits for one; return the exit status, 1 when a node could not be given its own.
 
-    A path unit does not start its service again for what changes while that runs; hence the rounds. ``key`` is the
-    master's own.
+    A path unit does not start its service again for what changes while that runs; hence the rounds.
     """
     runner = CommandRunner()
     tried: set[str] = set()
@@ -63,10 +62,10 @@ def run(config: ClusterConfig, *, key: Path = MASTER_KEY) -> int:
             for name in reports:
                 _make_key(config, name, runner)
             write_atomically(config.state_dir / "known_hosts", _render_known_hosts(config, registry))
-            write_atomically(config.state_dir / "ssh_config", render_ssh_config(config, registry, key=key))
+            write_atomically(config.state_dir / "ssh_config", render_ssh_config(config, registry))
             if not reports:
                 break
-            give = _Giver(config, registry, reports, key, runner)
+            give = _Giver(config, registry, reports, runner)
             for name, error in fan_out(give, reports, forks=FORKS).items():
                 say_in_journal(f"Cannot give {name} its host key: {error}" if error else f"{name} has its host key")
                 failed = failed or error is not None
@@ -100,13 +99,13 @@ def render_known_hosts(keys: Mapping[Node, str], *, domain: str) -> str:
     return "".join(lines)
 
 
-def render_ssh_config(config: ClusterConfig, registry: Registry, *, key: Path) -> str:
+def render_ssh_config(config: ClusterConfig, registry: Registry) -> str:
     """Return what has ``ssh n101`` on the master reach that node and no other machine; see ssh_config(5)."""
     return "".join(
         f"Host {node.name} {node.name}.{config.domain} {node.address}\n"
         f"    HostName {node.address}\n"
         f"    HostKeyAlias {node.name}\n"
-        f"    IdentityFile {key}\n"
+        f"    IdentityFile {MASTER_KEY}\n"
         f"    UserKnownHostsFile {config.state_dir / 'known_hosts'}\n"
         "    StrictHostKeyChecking yes\n"
         for node in registry.nodes
@@ -120,12 +119,11 @@ class _Giver:
     config: ClusterConfig
     registry: Registry
     reports: Mapping[str, Report]
-    key: Path
     runner: Runner
 
     def __call__(self, name: str) -> None:
         node, report = self.registry.by_name[name], self.reports[name]
-        permanent = Login(name, node.address, self.config.state_dir / "known_hosts", self.key)
+        permanent = Login(name, node.address, self.config.state_dir / "known_hosts")
         private = (_folder(self.config, name) / HOST_KEY).read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory(prefix="perceus-") as folder:
             known_hosts = Path(folder, "known_hosts")
