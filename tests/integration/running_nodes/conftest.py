@@ -247,6 +247,10 @@ def cluster(config: ClusterConfig, tmp_path: Path, wire: Any) -> Iterator[Cluste
     yield made
     for node in made.nodes.values():
         made.shut_down(node)
+    deadline = time.monotonic() + 10
+    while made.looped_images():  # the kernel takes mounts apart some time after the last process has gone
+        assert time.monotonic() < deadline, made.looped_images()
+        time.sleep(0.02)
 
 
 @pytest.fixture
