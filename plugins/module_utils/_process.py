@@ -37,7 +37,8 @@ class Runner(Protocol):
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         expected: tuple[int, ...] = (0,),
-    ) -> Completed: ...
+    ) -> Completed:
+        """Run a program to its end, as :class:`CommandRunner` does."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Cluster:
         return _run([*argv, "--args", json.dumps(options)])
 
     def inventory(self) -> dict[str, Any]:
-        """The live inventory, as ``ansible-inventory --list`` has it, less its marks on text that came from the wire."""
+        """The live inventory, as ``ansible-inventory --list`` has it, less its marks on text from the wire."""
         output = _run(["ansible-inventory", "--inventory", str(inventory.nodes(self.lab)), "--list"])
         return dict(json.loads(output, object_hook=lambda value: value.get("__ansible_unsafe", value)))
 
@@ -111,7 +111,7 @@ class Cluster:
 def bare(root: Path) -> Iterator[Cluster]:
     """The lab with a master as a fresh Debian machine is: nothing of the collection on it."""
     # Not the name of `make demo`'s lab, which may be up beside this one.
-    os.environ["PERCEUS_LAB"] = "test"
+    os.environ.setdefault("PERCEUS_LAB", "test")
     cluster = Cluster(Lab.from_environment(), root)
     lifecycle.down(cluster.lab)
     try:
