@@ -194,6 +194,12 @@ class Cluster:
         node.process.kill()
         node.process.wait()
 
+    def looped_images(self) -> list[str]:
+        """The images of this cluster that are still mounted somewhere."""
+        listing = ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]
+        found = subprocess.run(listing, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+        return [image for image in found if image.startswith(str(self.folder))]
+
     def report(
         self, node: RunningNode, stage: str = "ready", *, hostkey: str | None = None, boot: str = BOOT_ID
     ) -> None:
