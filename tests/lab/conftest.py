@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import testinfra
@@ -68,7 +69,8 @@ class Cluster:
             return []
         mac = self.lab.machine(name).mac
         lines = log.read_bytes()[since:].decode().splitlines()
-        return [report for report in map(json.loads, lines) if report["mac"] == mac]
+        reports = ({key: unquote(value) for key, value in json.loads(line).items()} for line in lines)
+        return [report for report in reports if report["mac"] == mac]
 
     @property
     def log_end(self) -> int:
