@@ -115,12 +115,12 @@ def bare(root: Path) -> Iterator[Cluster]:
     # Not the name of `make demo`'s lab, which may be up beside this one.
     os.environ.setdefault("PERCEUS_LAB", "test")
     cluster = Cluster(Lab.from_environment(), root)
-    lifecycle.down(cluster.lab)
+    cluster.molecule("destroy")  # what a run that was killed left, molecule's own notes included
     try:
         cluster.molecule("create")
         yield cluster
     finally:
-        lifecycle.down(cluster.lab)
+        cluster.molecule("destroy")
         left = lifecycle.leftovers(cluster.lab)
     assert not left, f"the lab left behind: {left}"
 
