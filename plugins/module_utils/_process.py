@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from ._errors import CommandError
@@ -41,11 +41,8 @@ class Runner(Protocol):
         """Run a program to its end, as :class:`CommandRunner` does."""
 
 
-@dataclass(frozen=True)
 class CommandRunner:
-    """Run programs for real. ``env`` is added to a clean environment; nothing else is inherited."""
-
-    env: Mapping[str, str] = field(default_factory=dict)
+    """Run programs for real."""
 
     def __call__(
         self,
@@ -59,11 +56,11 @@ class CommandRunner:
     ) -> Completed:
         """Run ``argv`` to its end and return what it left.
 
-        ``timeout`` is in seconds. Raises :class:`CommandError` when the program cannot be started, does not end in
-        time, or ends with a status that is not in ``expected``.
+        ``timeout`` is in seconds; ``env`` is added to a clean environment, nothing else is inherited. Raises
+        :class:`CommandError` when the program cannot be started, does not end in time, or ends with a status that is
+        not in ``expected``.
         """
         environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": os.environ.get("HOME", "/root")}
-        environment.update(self.env)
         environment.update(env or {})
         source = stdin.encode() if isinstance(stdin, str) else stdin
         try:

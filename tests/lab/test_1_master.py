@@ -57,7 +57,7 @@ def test_the_master_runs_without_a_failed_unit(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     "unit", ["dnsmasq.service", "nginx.service", "perceus-reconcile.path", "perceus-identity.path"]
 )
-def test_the_master_serves_after_a_reboot_too(cluster: Cluster, unit: str) -> None:
+def test_what_the_master_serves_with_runs_now_and_after_a_boot(cluster: Cluster, unit: str) -> None:
     service = cluster.host("master").service(unit)
     assert service.is_running
     assert service.is_enabled

@@ -29,6 +29,27 @@ def test_unknown_machines_are_adopted_in_the_order_they_came(cluster: Cluster) -
     ]
 
 
+def test_a_machine_is_adopted_within_two_seconds_of_its_first_lease(cluster: Cluster, name: str) -> None:
+    mac = cluster.lab.machine(name).mac
+    journal = cluster.run(
+        "master",
+        "journalctl",
+        "--quiet",
+        "-o",
+        "short-unix",
+        "-u",
+        "dnsmasq.service",
+        "-u",
+        "perceus-reconcile.service",
+    )
+    lines = [line for line in journal.splitlines() if mac in line]
+    leased, adopted = (
+        next(float(line.split()[0]) for line in lines if event in line)
+        for event in ("DHCPACK", f"adopted {mac} as {name}")
+    )
+    assert 0 <= adopted - leased < 2
+
+
 def test_a_node_has_its_name_by_dhcp_by_dns_and_by_itself(cluster: Cluster, name: str) -> None:
     address = f"10.17.5.{name[1:]}"
     leases = cluster.on_master("/var/lib/misc/dnsmasq.leases").read_text().splitlines()
