@@ -28,26 +28,15 @@ notes:
     C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs."
   - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
     C(perceus_lease_name), the client's own word."
-extends_documentation_fragment: ansible.builtin.constructed
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+  - perceus.cluster.master.files
 options:
   plugin:
     description: The name of this plugin.
     type: str
     required: true
     choices: [perceus.cluster.leases]
-  config:
-    description: The cluster's configuration, which names the other files.
-    type: path
-    default: /etc/perceus/cluster.json
-  leases:
-    description: dnsmasq's lease file. Default is the one that O(config) names, C(/var/lib/misc/dnsmasq.leases).
-    type: path
-  registry:
-    description: The registry. Default is the one that O(config) names, C(/var/lib/perceus/nodes.json).
-    type: path
-  reports:
-    description: The report log. Default is the one that O(config) names, C(/var/log/perceus/reports.log).
-    type: path
   last_good_leases:
     description:
       - A file in which to keep the last whole content of the lease file.

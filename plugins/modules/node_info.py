@@ -29,20 +29,7 @@ attributes:
     description: The operating systems that the module runs on.
     support: full
     platforms: posix
-options:
-  config:
-    description: The cluster's configuration, which names the other files.
-    type: path
-    default: /etc/perceus/cluster.json
-  leases:
-    description: dnsmasq's lease file. Default is the one that O(config) names, C(/var/lib/misc/dnsmasq.leases).
-    type: path
-  registry:
-    description: The registry. Default is the one that O(config) names, C(/var/lib/perceus/nodes.json).
-    type: path
-  reports:
-    description: The report log. Default is the one that O(config) names, C(/var/log/perceus/reports.log).
-    type: path
+extends_documentation_fragment: perceus.cluster.master.files
 seealso:
   - plugin: perceus.cluster.leases
     plugin_type: inventory

@@ -83,12 +83,7 @@ attributes:
     support: partial
     description: O(state=rebuilt) always builds.
     details: All else is idempotent.
-  platform:
-    support: full
-    description: Where the module runs.
-    platforms: debian
-requirements:
-  - The role P(perceus.cluster.vnfs_store#role) has been applied to the host.
+extends_documentation_fragment: perceus.cluster.master.store
 seealso:
   - module: perceus.cluster.vnfs_image
   - module: perceus.cluster.vnfs_command

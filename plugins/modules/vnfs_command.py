@@ -49,12 +49,7 @@ attributes:
     support: partial
     description: With O(creates) or O(removes) only.
     details: What the program does is not known.
-  platform:
-    support: full
-    description: Where the module runs.
-    platforms: debian
-requirements:
-  - The role P(perceus.cluster.vnfs_store#role) has been applied to the host.
+extends_documentation_fragment: perceus.cluster.master.store
 seealso:
   - module: perceus.cluster.vnfs
 author:

@@ -50,12 +50,7 @@ attributes:
   idempotent:
     support: full
     description: An unchanged tree is not published again.
-  platform:
-    support: full
-    description: Where the module runs.
-    platforms: debian
-requirements:
-  - The role P(perceus.cluster.vnfs_store#role) has been applied to the host.
+extends_documentation_fragment: perceus.cluster.master.store
 seealso:
   - module: perceus.cluster.vnfs
 author:

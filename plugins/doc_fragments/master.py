@@ -1,0 +1,37 @@
+# Copyright (c) The perceus.cluster maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the plugins that work on the master have in common."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # The files that say what the cluster is and does
+    FILES = r"""
+options:
+  config:
+    description: The cluster's configuration, which names the other files.
+    type: path
+    default: /etc/perceus/cluster.json
+  leases:
+    description: dnsmasq's lease file. Default is the one that O(config) names, C(/var/lib/misc/dnsmasq.leases).
+    type: path
+  registry:
+    description: The registry. Default is the one that O(config) names, C(/var/lib/perceus/nodes.json).
+    type: path
+  reports:
+    description: The report log. Default is the one that O(config) names, C(/var/log/perceus/reports.log).
+    type: path
+"""
+
+    # Where there is a VNFS store
+    STORE = r"""
+attributes:
+  platform:
+    support: full
+    description: Where the module runs.
+    platforms: debian
+requirements:
+  - The role P(perceus.cluster.vnfs_store#role) has been applied to the host.
+"""
