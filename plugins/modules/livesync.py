@@ -132,7 +132,9 @@ nodes:
       type: float
       sample: 3.7
     needs_reboot:
-      description: Whether it runs another kernel than the generation's.
+      description:
+        - Whether it runs another kernel than the generation's.
+        - Null when that is not known, as the generation that it booted is not in the store any more.
       type: bool
       sample: false
 """
@@ -179,6 +181,8 @@ def main() -> None:
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
     nodes = done.as_dicts()
+    if not nodes:
+        module.warn(f"No node of VNFS {vnfs!r} is up: nothing was pushed")
     result = {"changed": done.changed, "generation": done.generation, "nodes": nodes}
     if module._diff:
         result["diff"] = done.as_diff()

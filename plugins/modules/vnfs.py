@@ -61,6 +61,7 @@ options:
     description:
       - The hash of root's password, as in C(/etc/shadow).
       - Without it root has no password and can log in by key only.
+      - The hash is in the image, which whoever reaches the master's web server can read.
     type: str
   state:
     description:

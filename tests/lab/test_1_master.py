@@ -61,3 +61,10 @@ def test_what_the_master_serves_with_runs_now_and_after_a_boot(cluster: Cluster,
     service = cluster.host("master").service(unit)
     assert service.is_running
     assert service.is_enabled
+
+
+def test_no_user_of_the_master_reaches_the_setuid_programs_of_a_tree(cluster: Cluster) -> None:
+    host = cluster.host("master")
+    sudo = "/var/lib/perceus/vnfs/debian/rootfs/usr/bin/sudo"
+    assert host.run(f"test -u {sudo}").rc == 0
+    assert "Permission denied" in host.run(f"runuser -u nobody -- ls {sudo}").stderr

@@ -92,6 +92,15 @@ def test_setuid_bits_and_capabilities_arrive(cluster: Cluster, name: str) -> Non
     host.check_output("userdel --remove tester 2>/dev/null; rm /etc/sudoers.d/tester")
 
 
+def test_only_root_speaks_for_a_node(cluster: Cluster, name: str) -> None:
+    before = cluster.reports(name)
+    url = cluster.run(name, "cat", "/run/perceus/report").strip()
+    mac = cluster.lab.machine(name).mac
+    command = f"runuser -u nobody -- curl --silent --write-out '%{{http_code}}' '{url}?stage=refused&mac={mac}'"
+    assert cluster.run(name, command) == "204"
+    assert cluster.reports(name) == before
+
+
 def test_nothing_of_the_first_stage_stays(cluster: Cluster, name: str) -> None:
     host = cluster.host(name)
     assert not host.file("/run/initramfs").exists

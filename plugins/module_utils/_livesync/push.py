@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._errors import CommandError, PerceusError
 from .._process import Runner
 from .._ssh import Login, build_ssh_argv
-from .._vnfs.store import mounts_below
+from .._vnfs.store import is_generation, mounts_below
 from .rsync import Transfer, build_rsync_argv, build_rules, parse_transfer
 from .source import Source
 
@@ -21,8 +21,12 @@ _INSPECT = "cat /run/perceus/vnfs /run/perceus/generation /proc/cmdline /proc/se
 # The image carries its own ld.so.cache. A node in a test has no systemd.
 _FINISH = """set -eu
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
+before=$(cat /run/perceus/generation)
 cat > /run/perceus/generation
-/usr/lib/perceus/report livesync
+/usr/lib/perceus/report livesync || {
+    echo "$before" > /run/perceus/generation # what is not known at the master is not done
+    exit 1
+}
 """
 
 
@@ -38,11 +42,14 @@ class Running:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What became of a node. ``seconds`` is the time that it took."""
+    """What became of a node. ``seconds`` is the time that it took.
+
+    ``needs_reboot`` is None when the generation that it booted is not in the store any more.
+    """
 
     transfer: Transfer
     changed: bool
-    needs_reboot: bool
+    needs_reboot: bool | None
     seconds: float
 
 
@@ -81,6 +88,7 @@ class Push:
             timeout=SILENCE,
         )
         transfer = self._transfer(argv)
+        booted = self._kernel(node.booted)
         changed = bool(transfer.items) or node.generation != self.source.generation
         if changed and not self.options.dry_run:
             # Also the proof that one can still log in.
@@ -88,7 +96,7 @@ class Push:
         return Pushed(
             transfer=transfer,
             changed=changed,
-            needs_reboot=self._kernel(node.booted) != self.source.kernel,
+            needs_reboot=None if booted is None else booted != self.source.kernel,
             seconds=round(time.monotonic() - started, 1),
         )
 
@@ -109,13 +117,20 @@ class Push:
 
 
 def parse_running(output: str) -> Running:
-    """Turn what a node says of itself into a value; mountinfo is read as in proc_pid_mountinfo(5)."""
-    vnfs, generation, cmdline, mountinfo = output.split("\n", 3)
+    """Turn what a node says of itself into a value; mountinfo is read as in proc_pid_mountinfo(5).
+
+    Raises :class:`PerceusError` when it says something else.
+    """
+    try:
+        vnfs, generation, cmdline, mountinfo = output.split("\n", 3)
+        mounts = [mount.decode(errors="surrogateescape") for mount in mounts_below(mountinfo.encode(), b"")]
+    except (ValueError, IndexError) as error:
+        raise PerceusError("it does not say what it runs", hint="Reboot it") from error
     arguments = dict(word.partition("=")[::2] for word in cmdline.split())
-    mounts = [mount.decode(errors="surrogateescape") for mount in mounts_below(mountinfo.encode(), b"")]
+    booted = arguments.get("perceus.generation", "")
     return Running(
         vnfs=vnfs,
         generation=generation,
-        booted=arguments.get("perceus.generation", ""),
+        booted=booted if is_generation(booted) else "",
         mounts=tuple(mount for mount in mounts if mount != "/"),
     )

@@ -52,11 +52,11 @@ def build_rsync_argv(
     """Return what makes a node's root like ``source``.
 
     A file is replaced as a whole and renamed into its place at the end, never written in place: programs that run it
-    keep what they have. Times of folders are left alone: they change with whatever is the node's own in them.
-    ``timeout`` is in seconds without a sign of life.
+    keep what they have. Times of folders are left alone: they change with whatever is the node's own in them. Those of
+    files are compared to the nanosecond: an image has whole seconds, what was changed on a node has not. ``timeout`` is in seconds without a sign of life.
     """
     return [
-        *("rsync", "-aHAXx", "--omit-dir-times", "--numeric-ids", "--delay-updates"),
+        *("rsync", "-aHAXx", "--omit-dir-times", "--numeric-ids", "--delay-updates", "--modify-window=-1"),
         "--delete-delay" if delete else "--force",  # either way a folder makes way for what the image has in its place
         *(["--dry-run"] if dry_run else []),
         *("--out-format=%i %n%L", "--stats", "--no-human-readable", f"--timeout={timeout}"),

@@ -39,12 +39,12 @@ def load_source(store: Path, vnfs: str) -> Source:
 
 
 def load_kernel(store: Path, vnfs: str, generation: str) -> str | None:
-    """Return the SHA-256 of a generation's kernel, None when the generation is not in the store any more."""
+    """Return the SHA-256 of a generation's kernel, None when the store does not say."""
     try:
         header = json.loads((store / vnfs / "images" / generation / "image.json").read_bytes())
-    except FileNotFoundError:
+        return str(header["files"][KERNEL]["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return str(header["files"][KERNEL]["sha256"])
 
 
 def mount_source(source: Source, runner: Runner) -> None:

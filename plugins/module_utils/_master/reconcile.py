@@ -113,12 +113,13 @@ def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image |
 
 def _marks(config: ClusterConfig) -> list[tuple[int, int, int] | None]:
     """Return what changes whenever a file does that the outcome follows from."""
-    return [_mark(path) for path in (config.leases, config.registry)]
+    served = sorted(config.store.glob("*/current"))
+    return [_mark(path) for path in (config.leases, config.registry, *served)]
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:
     try:
-        status = path.stat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns

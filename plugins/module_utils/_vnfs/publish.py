@@ -7,6 +7,7 @@ before is still served.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -93,22 +94,38 @@ def plan_publish(vnfs: Vnfs, options: Options) -> Plan:
     vnfs.require_tree()
     refuse_mounts(vnfs.rootfs, "publish")
     manifest = walk_tree(vnfs.rootfs)
+    generation = manifest.generation(options.shaping)
+    published, current = list_generations(vnfs), current_generation(vnfs)
+    if generation in published and not is_whole(vnfs.images / generation):
+        published.remove(generation)
     return Plan(
         vnfs=vnfs.name,
         manifest=manifest,
         options=options,
         kernel_release=find_kernel_release(entry.name for entry in manifest.entries),
-        generation=manifest.generation(options.shaping),
-        current=current_generation(vnfs),
-        published=tuple(list_generations(vnfs)),
+        generation=generation,
+        current=current if current in published else None,
+        published=tuple(published),
     )
+
+
+def is_whole(image: Path) -> bool:
+    """Whether the files of a published image are those that its header describes."""
+    try:
+        described = json.loads((image / "image.json").read_bytes())["files"]
+        return {KERNEL, INITRAMFS, ROOT} <= set(described) and all(
+            _file_facts(image / name) == facts for name, facts in described.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def diff_images(plan: Plan, vnfs: Vnfs) -> dict[str, str]:
     """Return what publishing changes, file by file: the lines of both manifests that differ."""
     before: list[str] = []
     if plan.current is not None:
-        before = _entry_lines((vnfs.images / plan.current / "manifest.json").read_text())
+        with contextlib.suppress(FileNotFoundError):  # what is served now is broken
+            before = _entry_lines((vnfs.images / plan.current / "manifest.json").read_text())
     after = _entry_lines(plan.manifest.render())
     kept = set(before) & set(after)
     return {
@@ -150,6 +167,8 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
             with phases.measured("describe"):
                 _describe(plan, image)
             vnfs.images.mkdir(mode=0o755, exist_ok=True)
+            if (vnfs.images / plan.generation).exists():  # and is not whole
+                remove_generation(vnfs, plan.generation)
             os.rename(image, vnfs.images / plan.generation)
             sync_folder(vnfs.images)
     if plan.action != "none":

@@ -100,10 +100,15 @@ def current_generation(vnfs: Vnfs) -> str | None:
     return match[1] if match else None
 
 
+def is_generation(name: str) -> bool:
+    """Whether this is the form of a generation's id."""
+    return _GENERATION.fullmatch(name) is not None
+
+
 def list_generations(vnfs: Vnfs) -> list[str]:
     """Return the published generations, oldest first by the date that each header gives."""
     try:
-        names = [entry.name for entry in os.scandir(vnfs.images) if _GENERATION.fullmatch(entry.name)]
+        names = [entry.name for entry in os.scandir(vnfs.images) if is_generation(entry.name)]
     except FileNotFoundError:
         return []
     return sorted(names, key=lambda name: (_created(vnfs.images / name), name))
@@ -150,7 +155,8 @@ def building(vnfs: Vnfs) -> Iterator[Path]:
 def sweep(vnfs: Vnfs) -> None:
     """Undo what a killed process left half done. Under the lock whatever is unfinished is nobody's."""
     if vnfs.old.exists() and not vnfs.rootfs.exists():
-        os.replace(vnfs.old / "vnfs.yml", vnfs.recipe_file)
+        if (vnfs.old / "vnfs.yml").exists():
+            os.replace(vnfs.old / "vnfs.yml", vnfs.recipe_file)
         os.rename(vnfs.old / "rootfs", vnfs.rootfs)
     for path in (vnfs.gone, vnfs.old, *vnfs.folder.glob(".tmp.*")):
         if path.is_symlink():

@@ -197,6 +197,20 @@ def test_a_tree_that_is_as_it_was_makes_its_generation_current_again(image: Mast
     assert served(image) == first
 
 
+def test_a_broken_image_is_mended_by_publishing_again(image: Master) -> None:
+    generation = image.do("vnfs_image", name="debian")["generation"]
+    squashfs = image.vnfs / "current/rootfs.squashfs"
+    squashfs.write_bytes(squashfs.read_bytes()[:-1] + b"!")
+    mended = image.do("vnfs_image", name="debian")
+    assert (mended["action"], mended["generation"]) == ("publish", generation)
+    assert served(image) == generation
+    (image.vnfs / "current/image.json").unlink()
+    (image.vnfs / "current/manifest.json").unlink()
+    assert image.do("vnfs_image", name="debian", _ansible_check_mode=True, _ansible_diff=True)["action"] == "publish"
+    image.do("vnfs_image", name="debian")
+    assert served(image) == generation
+
+
 def test_options_that_shape_the_image_make_another_generation(image: Master) -> None:
     plain = image.do("vnfs_image", name="debian", _ansible_check_mode=True)["generation"]
     quiet = image.do("vnfs_image", name="debian", kernel_args="quiet", _ansible_check_mode=True)["generation"]

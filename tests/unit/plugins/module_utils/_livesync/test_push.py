@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.push import parse_running
 
 SAID = """\
@@ -19,3 +21,13 @@ def test_a_node_names_its_generations_and_what_is_mounted() -> None:
     node = parse_running(SAID)
     assert (node.vnfs, node.generation, node.booted) == ("debian", "0123456789abcdef", "fedcba9876543210")
     assert node.mounts == ("/etc/machine-id", "/my scratch")
+
+
+@pytest.mark.parametrize("said", ["", "debian\n", "debian\n0123456789abcdef\nquiet\nnot mountinfo\n"])
+def test_a_node_that_says_something_else_is_an_error_of_its_own(said: str) -> None:
+    with pytest.raises(PerceusError, match="does not say what it runs"):
+        parse_running(said)
+
+
+def test_what_a_node_booted_is_a_generation_or_nothing() -> None:
+    assert parse_running(SAID.replace("fedcba9876543210", "../../etc")).booted == ""

@@ -43,7 +43,14 @@ def build(*, delete: bool = True, dry_run: bool = False) -> list[str]:
 def test_a_node_is_made_like_the_source_without_writing_any_file_in_place() -> None:
     argv = build()
     assert argv[0] == "rsync"
-    assert {"-aHAXx", "--numeric-ids", "--delay-updates", "--delete-delay", "--filter=- /dev"} <= set(argv)
+    assert {
+        "-aHAXx",
+        "--numeric-ids",
+        "--delay-updates",
+        "--delete-delay",
+        "--filter=- /dev",
+        "--modify-window=-1",
+    } <= set(argv)
     assert argv[-3:] == ["--", "/store/images/1/", "root@10.17.5.101:/"]
     assert not {"--inplace", "--dry-run"} & set(argv)
 

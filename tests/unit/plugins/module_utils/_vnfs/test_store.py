@@ -142,3 +142,11 @@ def test_mount_points_are_found_whatever_their_names() -> None:
         rb"25 21 8:1 /x /vnfs/a rw - tmpfs none rw" + b"\n"
     )
     assert mounts_below(mountinfo, b"/vnfs/a") == [b"/vnfs/a", b"/vnfs/a/srv/new\nline\\", b"/vnfs/a/srv/with space"]
+
+
+def test_going_back_can_itself_be_cut_short(vnfs: Vnfs) -> None:
+    vnfs.old.mkdir()
+    vnfs.rootfs.rename(vnfs.old / "rootfs")  # the recipe is back in its place already
+    with held(vnfs):
+        assert (vnfs.rootfs / "file").read_text() == "old"
+        assert vnfs.recipe_file.read_text() == "old"

@@ -16,7 +16,7 @@ say() {
 }
 
 report() {
-    curl --get --silent --noproxy '*' --max-time 5 --output /dev/null \
+    curl --get --silent --noproxy '*' --local-port 1-1023 --max-time 5 --output /dev/null \
         --data-urlencode "stage=$1" --data-urlencode "mac=$mac" --data-urlencode "gen=$generation" \
         --data-urlencode "boot=$boot" --data-urlencode "detail=$2" "$report_url"
 }
