@@ -53,7 +53,8 @@ def build_rsync_argv(
 
     A file is replaced as a whole and renamed into its place at the end, never written in place: programs that run it
     keep what they have. Times of folders are left alone: they change with whatever is the node's own in them. Those of
-    files are compared to the nanosecond: an image has whole seconds, what was changed on a node has not. ``timeout`` is in seconds without a sign of life.
+    files are compared to the nanosecond: an image has whole seconds, what was changed on a node has not.
+    ``timeout`` is in seconds without a sign of life.
     """
     return [
         *("rsync", "-aHAXx", "--omit-dir-times", "--numeric-ids", "--delay-updates", "--modify-window=-1"),
