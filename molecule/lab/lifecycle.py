@@ -9,7 +9,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from lab import folders, inventory, master, network, process, ssh
+from lab import folders, inventory, master, network, packages, process, ssh
 from lab.errors import LabError
 from lab.loops import loop_devices
 from lab.mounts import mounts
@@ -40,6 +40,7 @@ def down(lab: Lab) -> None:
             process.run(["losetup", "--detach", device])
         for trace in master.traces(lab):
             folders.remove(trace)
+        packages.collect(lab)
         folders.remove(lab.folder)
 
 

@@ -6,19 +6,18 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from lab import network, process, ssh, tree
+from lab import network, packages, process, ssh, tree
 from lab.settings import Lab
 
 
 def up(lab: Lab) -> None:
     """Boot the master, from a fresh copy of the cached tree when it has no root yet, and wait for its sshd."""
-    archives = lab.cache / "archives"
-    archives.mkdir(parents=True, exist_ok=True)
     if not lab.root.exists():
         tree.copy(tree.cached(tree.Recipe.of_this_host(), lab.cache, cgroup=lab.part("build")), lab.root)
+        packages.lend(lab)
         _personalise(lab)
     if not lab.part("master").populated():
-        _boot(lab, archives)
+        _boot(lab)
     process.wait_until(
         lambda: ssh.answers(lab, "master"),
         timeout=60,
@@ -55,7 +54,7 @@ def _personalise(lab: Lab) -> None:
     (keys / "authorized_keys").write_text(lab.operator_key.with_suffix(".pub").read_text())
 
 
-def _boot(lab: Lab, archives: Path) -> None:
+def _boot(lab: Lab) -> None:
     devices = ["/dev/fuse", "/dev/loop-control", *sorted(str(device) for device in Path("/dev").glob("loop[0-9]*"))]
     process.start(
         [
@@ -63,7 +62,7 @@ def _boot(lab: Lab, archives: Path) -> None:
             f"--machine={_container(lab)}", "--hostname=master", "--register=no", "--keep-unit",
             f"--network-namespace-path={network.NAMESPACES / lab.master}", "--capability=all", "--resolv-conf=off",
             "--timezone=off", "--link-journal=no", "--console=pipe", "--notify-ready=yes",
-            f"--bind={archives}:/var/cache/apt/archives", *(f"--bind={device}" for device in devices),
+            *(f"--bind={device}" for device in devices),
         ],
         cgroup=lab.part("master"), log=lab.folder / "master.log",
         env={"SYSTEMD_SECCOMP": "0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "SYSTEMD_NSPAWN_TMPFS_TMP": "0"},
