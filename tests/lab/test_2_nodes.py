@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +59,24 @@ def test_a_node_has_its_name_by_dhcp_by_dns_and_by_itself(cluster: Cluster, name
     assert cluster.run(name, "hostname").strip() == name
     assert address in cluster.run(name, "resolvectl", "query", f"{name}.cluster.internal")
     assert f"{name}.cluster.internal" in cluster.run(name, "resolvectl", "query", address)
+
+
+@pytest.mark.usefixtures("nodes")
+def test_a_registered_name_resolves_before_its_machine_has_ever_been_on(cluster: Cluster) -> None:
+    query = "resolvectl --cache=no query n150.cluster.internal >/dev/null 2>&1 && echo known || echo unknown"
+    new = {"name": "n150", "macs": ["52:54:00:17:05:50"], "address": "10.17.5.150", "group": "compute", "enabled": True}
+    new.update(machine_id="0" * 31 + "1", adopted="2030-01-01T00:00:00Z")
+    cluster.edit_registry(lambda nodes: nodes.append(new))
+    _wait_for(lambda: cluster.run("n101", query) == "known\n")
+    cluster.edit_registry(lambda nodes: nodes.remove(new))
+    _wait_for(lambda: cluster.run("n101", query) == "unknown\n")
+
+
+def _wait_for(condition: Callable[[], bool], *, timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_a_node_reports_each_stage_of_its_boot(cluster: Cluster, name: str) -> None:

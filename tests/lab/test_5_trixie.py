@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -26,10 +25,7 @@ def test_a_node_with_a_vnfs_of_its_own_boots_that(cluster: Cluster) -> None:
         authorized_keys=[key],
     )
     cluster.module("vnfs_image", name="trixie")
-    file = cluster.on_master("/var/lib/perceus/nodes.json")
-    registry = json.loads(file.read_text())
-    next(node for node in registry["nodes"] if node["name"] == "n102")["vnfs"] = "trixie"
-    file.write_text(json.dumps(registry))
+    cluster.edit_registry(lambda nodes: next(node for node in nodes if node["name"] == "n102").update(vnfs="trixie"))
     script = cluster.on_master(f"/var/lib/perceus/boot/{cluster.lab.machine('n102').mac.replace(':', '-')}.ipxe")
     deadline = time.monotonic() + 30
     while "perceus.vnfs=trixie" not in script.read_text():
