@@ -37,7 +37,7 @@ def reload_dnsmasq() -> None:
 def run(
     config: ClusterConfig, *, reload: Callable[[], None] = reload_dnsmasq, say: Callable[[str], None] = say_in_journal
 ) -> int:
-    """Reconcile until leases and registry have stood still for a whole round; return the exit status.
+    """Reconcile until leases, registry and images have stood still for a whole round; return the exit status.
 
     A path unit does not start its service again for what changes while that runs; hence the rounds. ``reload`` makes
     dnsmasq read its files anew, ``say`` takes a line for the journal. Raises :class:`PerceusError` when nothing can be
