@@ -10,40 +10,47 @@ module: vnfs
 short_description: Build a VNFS, the root file system of nodes
 version_added: 0.1.0
 description:
-  - Makes a Debian tree with mmdebstrap on the master, with all that a node of the cluster needs to boot from RAM.
+  - Makes the tree of a VNFS on the master, with all that a node of the cluster needs to boot from RAM, and keeps its
+    options.
   - The tree, C(/var/lib/perceus/vnfs/NAME/rootfs), is yours to edit, best with M(perceus.cluster.vnfs_command).
     Nodes get it after M(perceus.cluster.vnfs_image) has published it.
   - A tree is built beside the old one and swapped in when it is complete. A build that fails or is killed changes
     nothing.
+  - An option that is not given stays as it is in an existing VNFS, and has its default in a new one.
 options:
   name:
     description: The VNFS.
     type: str
     required: true
-  suite:
+  mmdebstrap:
+    description: Build a new tree of Debian, or of a distribution made from it. This is what happens by default.
+    type: dict
+    suboptions:
+      suite:
+        description: The distribution's suite, such as V(bookworm) or V(trixie). By default the master's own.
+        type: str
+      mirror:
+        description:
+          - The archive to take packages from.
+          - By default the master's own apt sources, with the suite in the place of the master's suite.
+        type: str
+      components:
+        description: The archive's components. By default V(main).
+        type: list
+        elements: str
+      variant:
+        description: How much of the distribution is in the tree before O(packages). By default V(minbase).
+        type: str
+        choices: [apt, minbase, buildd, important, standard]
+  kernel_package:
     description:
-      - The distribution's suite, such as V(bookworm) or V(trixie).
-      - Without it, a new VNFS gets the master's own and an existing one stays as it is.
+      - The package that brings the nodes' kernel. By default V(linux-image-amd64).
+      - V(linux-image-cloud-amd64) is enough for virtual machines. An empty one is for a tree that has its kernel.
     type: str
-  mirror:
-    description:
-      - The archive to take packages from.
-      - Without it, the master's own apt sources are used, with O(suite) in the place of the master's suite.
-    type: str
-  components:
-    description: The archive's components.
+  base_packages:
+    description: Packages that every node needs. By default what the source takes to be so.
     type: list
     elements: str
-    default: [main]
-  variant:
-    description: How much of the distribution is in the tree before O(packages), in the words of mmdebstrap.
-    type: str
-    choices: [apt, minbase, buildd, important, standard]
-    default: minbase
-  kernel_package:
-    description: The package that brings the nodes' kernel. V(linux-image-cloud-amd64) is enough for virtual machines.
-    type: str
-    default: linux-image-amd64
   packages:
     description:
       - Packages beside those that every node needs.
@@ -51,22 +58,61 @@ options:
         VNFS is rebuilt.
     type: list
     elements: str
-    default: []
   authorized_keys:
     description: Public ssh keys that may log in to nodes as root, as lines of an authorized_keys file.
     type: list
     elements: str
-    default: []
   root_password_hash:
     description:
       - The hash of root's password, as in C(/etc/shadow).
-      - Without it root has no password and can log in by key only.
+      - Without it, or with an empty one, root has no password and can log in by key only.
       - The hash is in the image, which whoever reaches the master's web server can read.
     type: str
+  source_date_epoch:
+    description:
+      - The time, in seconds since 1970, that no file of the tree is younger than.
+      - With it two builds from the same packages make the same generation.
+    type: int
+  kernel:
+    description: The release of the kernel to boot, for a tree that has several. By default, or empty, the newest.
+    type: str
+  kernel_args:
+    description: Kernel arguments for all nodes that boot the image, beside those of cluster and node.
+    type: str
+  compression:
+    description:
+      - How images are packed. V(fast), the default, takes seconds. V(small) takes minutes and saves about a tenth.
+    type: str
+    choices: [fast, small]
+  root_mode:
+    description:
+      - How nodes hold the image. V(overlay), the default, is the packed image in RAM with a writable layer over it.
+    type: str
+    choices: [overlay]
+  hybridize:
+    description: Patterns of names that are to leave the image and be mounted from the master.
+    type: list
+    elements: str
+  exclude:
+    description: Patterns of names that are in the tree but not in its images.
+    type: list
+    elements: str
+  livesync_skip:
+    description: Patterns of names that a livesync leaves alone on the nodes.
+    type: list
+    elements: str
+  allow_secrets:
+    description: Patterns of names that may be published though they look like a secret.
+    type: list
+    elements: str
+  keep:
+    description:
+      - How many generations to keep, the new one included, by default 3. The oldest go, the served one never does.
+    type: int
   state:
     description:
-      - V(present) builds the VNFS if it is not there, and brings packages, keys and password of an existing one up to
-        date.
+      - V(present) builds the VNFS if it is not there, and brings packages, keys, password and options of an existing
+        one up to date.
       - V(rebuilt) builds it again from nothing in any case. What was changed in the tree is lost, published images
         stay.
       - V(absent) removes tree and images.
@@ -103,8 +149,15 @@ EXAMPLES = r"""
 - name: Build a VNFS of Debian 13 for virtual machines
   perceus.cluster.vnfs:
     name: trixie
-    suite: trixie
+    mmdebstrap:
+      suite: trixie
     kernel_package: linux-image-cloud-amd64
+
+- name: Change how its image is made
+  perceus.cluster.vnfs:
+    name: trixie
+    compression: small
+    kernel_args: mitigations=auto,nosmt
 
 - name: Start again from nothing
   perceus.cluster.vnfs:
@@ -141,20 +194,39 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import apply_plan, load_current, want_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import COMPRESSION_LEVELS, ROOT_MODES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import VARIANTS, plan_vnfs
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import plan_vnfs
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import VARIANTS
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
 
+STRINGS = {"type": "list", "elements": "str"}
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
-    "suite": {"type": "str"},
-    "mirror": {"type": "str"},
-    "components": {"type": "list", "elements": "str", "default": ["main"]},
-    "variant": {"type": "str", "choices": list(VARIANTS), "default": "minbase"},
-    "kernel_package": {"type": "str", "default": "linux-image-amd64"},
-    "packages": {"type": "list", "elements": "str", "default": []},
-    "authorized_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "mmdebstrap": {
+        "type": "dict",
+        "options": {
+            "suite": {"type": "str"},
+            "mirror": {"type": "str"},
+            "components": STRINGS,
+            "variant": {"type": "str", "choices": list(VARIANTS)},
+        },
+    },
+    "kernel_package": {"type": "str"},
+    "base_packages": STRINGS,
+    "packages": STRINGS,
+    "authorized_keys": {**STRINGS, "no_log": False},
     "root_password_hash": {"type": "str", "no_log": True},
+    "source_date_epoch": {"type": "int"},
+    "kernel": {"type": "str"},
+    "kernel_args": {"type": "str"},
+    "compression": {"type": "str", "choices": list(COMPRESSION_LEVELS)},
+    "root_mode": {"type": "str", "choices": list(ROOT_MODES)},
+    "hybridize": STRINGS,
+    "exclude": STRINGS,
+    "livesync_skip": STRINGS,
+    "allow_secrets": {**STRINGS, "no_log": False},
+    "keep": {"type": "int", "no_log": False},
     "state": {"type": "str", "choices": ["present", "rebuilt", "absent"], "default": "present"},
 }
 

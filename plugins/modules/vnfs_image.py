@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Makes kernel, initramfs and a compressed root file system from the tree of a VNFS, describes them, and has the
     master serve them under the generation's id, which is a hash over the tree and the options.
+  - How it is made, M(perceus.cluster.vnfs) has kept in the VNFS.
   - A generation never changes. An unchanged tree is published already, and nothing is written. A tree that is as it was
     in an earlier generation makes that one current again.
   - What belongs to one machine or moment stays out of the image. These are ssh host keys, the machine id, logs, package
@@ -22,19 +23,6 @@ options:
     description: The VNFS.
     type: str
     required: true
-  kernel_args:
-    description: Kernel arguments for all nodes that boot this image, beside those of cluster and node.
-    type: str
-    default: ''
-  compression:
-    description: V(fast) takes seconds. V(small) takes minutes and saves about a tenth.
-    type: str
-    choices: [fast, small]
-    default: fast
-  keep:
-    description: How many generations to keep, the new one included. The oldest go, the served one never does.
-    type: int
-    default: 3
   state:
     description: V(published) is what an image can be.
     type: str
@@ -62,12 +50,11 @@ EXAMPLES = r"""
   perceus.cluster.vnfs_image:
     name: debian
 
-- name: Publish a release
+- name: See what publishing would change
   perceus.cluster.vnfs_image:
     name: debian
-    compression: small
-    kernel_args: mitigations=auto,nosmt
-    keep: 5
+  check_mode: true
+  diff: true
 """
 
 RETURN = r"""
@@ -117,9 +104,9 @@ phases:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import load_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (
-    Options,
     apply_publish,
     diff_images,
     plan_publish,
@@ -128,9 +115,6 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
-    "kernel_args": {"type": "str", "default": ""},
-    "compression": {"type": "str", "choices": ["fast", "small"], "default": "fast"},
-    "keep": {"type": "int", "default": 3},
     "state": {"type": "str", "choices": ["published"], "default": "published"},
 }
 
@@ -140,9 +124,8 @@ def main() -> None:
     phases = Phases()
     try:
         vnfs = vnfs_in(STORE, module.params["name"])
-        options = Options(**{key: module.params[key] for key in ("kernel_args", "compression", "keep")})
         with held(vnfs, writing=not module.check_mode):
-            plan = plan_publish(vnfs, options)
+            plan = plan_publish(vnfs, load_tree(vnfs).options)
             diff = diff_images(plan, vnfs)
             if not module.check_mode:
                 phases = apply_publish(plan, vnfs, runner=CommandRunner())

@@ -19,7 +19,7 @@ def test_a_node_with_a_vnfs_of_its_own_boots_that(cluster: Cluster) -> None:
     cluster.module(
         "vnfs",
         name="trixie",
-        suite="trixie",
+        mmdebstrap={"suite": "trixie"},
         kernel_package="linux-image-cloud-amd64",
         packages=["sudo"],
         authorized_keys=[key],

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .._errors import PerceusError
 from .._process import Runner
-from . import mmdebstrap
-from .apt import OS_RELEASE, load_distribution
+from .options import OPTION_NAMES
 from .phases import Phases
-from .recipe import Plan, Recipe, load_recipe, parse_recipe, save_recipe
+from .recipe import Plan, Recipe, load_recipe, parse_recipe, plain_recipe, save_recipe
 from .sandbox import Sandbox
+from .sources import SOURCES, plain_source, want_source
+from .sources.order import Order
 from .store import Vnfs, building, install_tree, refuse_mounts, remove_vnfs
 
 NODE_FILES = Path("/usr/local/lib/perceus/node")
@@ -36,13 +37,9 @@ MASKED = (
 HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 
 
-def load_current(vnfs: Vnfs) -> Recipe | None:
-    """Return the recipe of the tree that exists, None when there is none.
-
-    Raises :class:`PerceusError` for a tree of unknown origin.
-    """
-    if not os.path.lexists(vnfs.rootfs):
-        return None
+def load_tree(vnfs: Vnfs) -> Recipe:
+    """Return the recipe of a tree that there must be. Raises :class:`PerceusError` also for one of unknown origin."""
+    vnfs.require_tree()
     recipe = load_recipe(vnfs.recipe_file)
     if recipe is None:
         raise PerceusError(
@@ -53,12 +50,23 @@ def load_current(vnfs: Vnfs) -> Recipe | None:
     return recipe
 
 
-def want_recipe(
-    options: Mapping[str, Any], *, current: Recipe | None, node_files: Path = NODE_FILES, os_release: Path = OS_RELEASE
-) -> Recipe:
-    """Return the recipe that options ask for; the suite is by default the tree's own, for a new tree the master's."""
-    own = current.suite if current else load_distribution(os_release).codename
-    return parse_recipe({**options, "suite": options["suite"] or own, "node_files": digest_files(node_files)})
+def load_current(vnfs: Vnfs) -> Recipe | None:
+    """Return the recipe of the tree that exists, None when there is none."""
+    return load_tree(vnfs) if os.path.lexists(vnfs.rootfs) else None
+
+
+def want_recipe(asked: Mapping[str, Any], *, current: Recipe | None, node_files: Path = NODE_FILES) -> Recipe:
+    """Return the recipe that a module's options ask for. What is None is not said: an existing VNFS keeps what it has,
+    a new one gets the default.
+    """
+    source = want_source({name: asked.get(name) for name in SOURCES}, current=current.source if current else None)
+    said = {key: value for key, value in asked.items() if value is not None and key not in SOURCES}
+    values = plain_recipe(current) if current else {}
+    options = dict(values.get("options", {}))
+    options.update({key: said.pop(key) for key in OPTION_NAMES if key in said})
+    return parse_recipe(
+        {**values, **said, "source": plain_source(source), "options": options, "node_files": digest_files(node_files)}
+    )
 
 
 def digest_files(folder: Path) -> str:
@@ -78,7 +86,7 @@ def apply_plan(plan: Plan, vnfs: Vnfs, *, runner: Runner, node_files: Path = NOD
         with phases.measured("remove"):
             remove_vnfs(vnfs)
     elif plan.wanted is not None and plan.action == "update":
-        _update(plan.wanted, vnfs, runner, phases, node_files, missing=plan.missing_packages)
+        _update(plan, plan.wanted, vnfs, runner, phases, node_files)
     elif plan.wanted is not None and plan.changed:
         _build(plan.wanted, vnfs, runner, phases, node_files)
     return phases
@@ -89,7 +97,8 @@ def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_file
         refuse_mounts(vnfs.rootfs, "replace")
     with building(vnfs) as folder:
         with phases.measured("bootstrap"):
-            mmdebstrap.build_tree(recipe, folder / "rootfs", runner=runner)
+            order = Order(recipe.all_packages, recipe.source_date_epoch, runner, phases)
+            recipe.source.make_tree(folder / "rootfs", order)
         with phases.measured("configure"):
             sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
             _lay_foundation(sandbox)
@@ -98,17 +107,16 @@ def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_file
         install_tree(vnfs, folder)
 
 
-def _update(
-    recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path, *, missing: Sequence[str]
-) -> None:
+def _update(plan: Plan, recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
     sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
-    if missing:
+    if plan.missing_packages:
         with phases.measured("packages"):
             sandbox(("apt-get", "--quiet", "update"))
-            sandbox(("apt-get", "--quiet", "--yes", "--no-install-recommends", "install", "--", *missing))
+            sandbox(("apt-get", "--quiet", "--yes", "--no-install-recommends", "install", "--", *plan.missing_packages))
             sandbox(("apt-get", "clean"))
-    with phases.measured("configure"):
-        _configure(sandbox, recipe)
+    if plan.configures:
+        with phases.measured("configure"):
+            _configure(sandbox, recipe)
     save_recipe(vnfs.recipe_file, recipe)
 
 

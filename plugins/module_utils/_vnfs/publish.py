@@ -20,45 +20,17 @@ from typing import Any
 from .._boot.images import FORMAT, INITRAMFS, KERNEL, ROOT, VERSION
 from .._errors import PerceusError
 from .._files import sync_folder, write_atomically
-from .._names import parse_kernel_args
 from .._process import Runner
 from .manifest import MACHINE_ID, Manifest, hash_stream, walk_tree
+from .options import Options
 from .phases import Phases
 from .sandbox import MortalRunner, Sandbox
 from .store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
 
-MAKING = "perceus-image 1"  # part of each generation's id: raise it when the same tree gives another image
-COMPRESSION_LEVELS = {"fast": 3, "small": 19}
 INSIDE = "/run/perceus"  # where the image's folder is shown in the sandbox
 DRACUT_MODULES = "base perceus"
 
 _KERNEL = re.compile(r"boot/vmlinuz-([A-Za-z0-9][A-Za-z0-9.+~_-]*)", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an image is made. ``keep`` is how many generations stay, the served one always among them."""
-
-    kernel_args: str = ""
-    compression: str = "fast"
-    keep: int = 3
-
-    def __post_init__(self) -> None:
-        parse_kernel_args(self.kernel_args)
-        if self.compression not in COMPRESSION_LEVELS:
-            raise PerceusError(f"Cannot compress an image {self.compression!r}: use one of 'fast' and 'small'")
-        if self.keep < 1:
-            raise PerceusError("Cannot keep fewer generations than the one that is served")
-
-    @property
-    def compression_level(self) -> int:
-        """zstd's."""
-        return COMPRESSION_LEVELS[self.compression]
-
-    @property
-    def shaping(self) -> tuple[str, ...]:
-        """What of the options is part of a generation's id."""
-        return (MAKING, self.kernel_args, self.compression)
 
 
 @dataclass(frozen=True)
@@ -102,7 +74,7 @@ def plan_publish(vnfs: Vnfs, options: Options) -> Plan:
         vnfs=vnfs.name,
         manifest=manifest,
         options=options,
-        kernel_release=find_kernel_release(entry.name for entry in manifest.entries),
+        kernel_release=find_kernel_release((entry.name for entry in manifest.entries), wanted=options.kernel),
         generation=generation,
         current=current if current in published else None,
         published=tuple(published),
@@ -140,11 +112,18 @@ def _entry_lines(manifest: str) -> list[str]:
     return [line.rstrip(",") for line in manifest.splitlines()[1:-1]]
 
 
-def find_kernel_release(names: Iterable[str]) -> str:
-    """Return the release of the newest kernel among the files of a tree."""
+def find_kernel_release(names: Iterable[str], *, wanted: str = "") -> str:
+    """Return the release of the kernel that is wanted, or of the newest, among the files of a tree."""
     releases = [match[1] for match in map(_KERNEL.fullmatch, names) if match]
     if not releases:
         raise PerceusError("Cannot publish without a kernel: the tree has no /boot/vmlinuz-*", hint="Install one")
+    if wanted:
+        if wanted not in releases:
+            raise PerceusError(
+                f"Cannot publish kernel {wanted!r}: the tree has {', '.join(sorted(releases))}",
+                hint="Set the option kernel to one of these, or to nothing for the newest",
+            )
+        return wanted
     return max(
         releases,
         key=lambda release: [
@@ -218,7 +197,7 @@ def _describe(plan: Plan, image: Path) -> None:
         "generation": plan.generation,
         "kernel_release": plan.kernel_release,
         "kernel_args": plan.options.kernel_args,
-        "root_mode": "overlay",
+        "root_mode": plan.options.root_mode,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "files": files,
         "tree_size": plan.manifest.size,

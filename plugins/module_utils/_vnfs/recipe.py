@@ -6,20 +6,18 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from .._errors import PerceusError
 from .._files import write_atomically
+from .check import PACKAGE, check
+from .fields import plain, take_fields
+from .options import Options
+from .sources import Source, parse_source, plain_source
 
-VARIANTS = ("apt", "minbase", "buildd", "important", "standard")  # mmdebstrap's, those that have apt
-FOUNDATION = ("suite", "mirror", "components", "variant", "kernel_package")
-
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]*[a-z0-9+]", re.ASCII)
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]*", re.ASCII)
-_MIRROR = re.compile(r"(?:https?|file|copy)[:]/[A-Za-z0-9./:@%~_+-]+", re.ASCII)
 _HASH = re.compile(r"\$[!-9;-~]+", re.ASCII)  # crypt(5): printable, no colon
 _KEY = re.compile(r"[^\x00-\x1f\x7f]+")
 _HEAD = "# The recipe of this VNFS, written by the module perceus.cluster.vnfs.\n"
@@ -27,60 +25,57 @@ _HEAD = "# The recipe of this VNFS, written by the module perceus.cluster.vnfs.\
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a VNFS is made from. ``node_files`` is the digest of the files that go into every VNFS."""
+    """What a VNFS is made from, and how its image is.
 
-    suite: str
-    mirror: str | None
-    components: tuple[str, ...]
-    variant: str
-    kernel_package: str
-    packages: tuple[str, ...]
-    authorized_keys: tuple[str, ...]
-    root_password_hash: str | None
+    ``base_packages`` and ``kernel_package`` are None for what the source itself takes, an empty name is no kernel; an
+    empty ``root_password_hash`` locks the password; ``source_date_epoch`` is in seconds since 1970; ``node_files`` is
+    the digest of the files that go into every VNFS.
+    """
+
+    source: Source
     node_files: str
+    base_packages: tuple[str, ...] | None = None
+    kernel_package: str | None = None
+    packages: tuple[str, ...] = ()
+    authorized_keys: tuple[str, ...] = ()
+    root_password_hash: str = ""
+    source_date_epoch: int | None = None
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        _check("suite", self.suite, _WORD)
-        _check("variant", self.variant, re.compile("|".join(VARIANTS)))
-        _check("node files' digest", self.node_files, re.compile("[0-9a-f]{64}"))
-        if self.mirror is not None:
-            _check("mirror", self.mirror, _MIRROR)
-        if self.root_password_hash is not None and not _HASH.fullmatch(self.root_password_hash):
+        check("node files' digest", self.node_files, re.compile("[0-9a-f]{64}"))
+        if self.root_password_hash and not _HASH.fullmatch(self.root_password_hash):
             raise PerceusError("Cannot use the root password's hash: it is not in the form of crypt(5)")
-        for component in self.components:
-            _check("component", component, _WORD)
-        for package in (self.kernel_package, *self.packages):
-            _check("package", package, _PACKAGE)
+        for package in self.all_packages:
+            check("package", package, PACKAGE)
         for key in self.authorized_keys:
-            _check("authorized key", key, _KEY)
+            check("authorized key", key, _KEY)
 
-
-def _check(what: str, value: str, pattern: re.Pattern[str]) -> None:
-    if not pattern.fullmatch(value):
-        raise PerceusError(f"Cannot use {value!r} as {what}: not in the form of one")
+    @property
+    def all_packages(self) -> tuple[str, ...]:
+        """Every package that is asked for, each once."""
+        base = self.source.base_packages if self.base_packages is None else self.base_packages
+        kernel = self.source.kernel_package if self.kernel_package is None else self.kernel_package
+        return tuple(dict.fromkeys((*base, *([kernel] if kernel else ()), *self.packages)))
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
     """Turn the fields of ``vnfs.yml`` into a recipe; raises :class:`PerceusError` when they do not make one."""
-    taken: dict[str, Any] = {}
-    for field in fields(Recipe):
-        value = values.get(field.name)
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            value = tuple(value)
-        plural = field.type.startswith("tuple")
-        if not isinstance(value, tuple if plural else str) and not (value is None and "None" in field.type):
-            raise PerceusError(f"Cannot use the recipe: {field.name!r} is {value!r}")
-        taken[field.name] = value
-    unknown = sorted(set(values) - set(taken))
-    if unknown:
-        raise PerceusError(f"Cannot use the recipe: {unknown[0]!r} is no part of one")
-    return Recipe(**taken)
+    source, options = values.get("source"), values.get("options", {})
+    if not isinstance(source, Mapping) or not isinstance(options, Mapping):
+        raise PerceusError("Cannot use the recipe: 'source' and 'options' are no mappings")
+    parts = {"source": parse_source(source), "options": take_fields(Options, options, what="the options")}
+    return take_fields(Recipe, {**values, **parts}, what="the recipe")
+
+
+def plain_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return the fields of ``vnfs.yml``."""
+    return {"source": plain_source(recipe.source), **{k: v for k, v in plain(recipe).items() if k != "source"}}
 
 
 def render_recipe(recipe: Recipe) -> str:
     """Return the text of ``vnfs.yml``."""
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(recipe).items()}
-    return _HEAD + str(_yaml().safe_dump(values, sort_keys=False))
+    return _HEAD + str(_yaml().safe_dump(plain_recipe(recipe), sort_keys=False))
 
 
 def load_recipe(file: Path) -> Recipe | None:
@@ -139,6 +134,15 @@ class Plan:
             return ()
         return tuple(package for package in self.wanted.packages if package not in self.current.packages)
 
+    @property
+    def configures(self) -> bool:
+        """Whether an update touches the tree, and not only the options."""
+        return (
+            self.current is None
+            or self.wanted is None
+            or replace(self.current, options=self.wanted.options) != self.wanted
+        )
+
     def as_diff(self) -> dict[str, str]:
         header = f"{self.name}/vnfs.yml"
         return {
@@ -152,15 +156,21 @@ class Plan:
 def plan_vnfs(name: str, current: Recipe | None, wanted: Recipe | None, *, from_scratch: bool = False) -> Plan:
     """Decide what to do; raises :class:`PerceusError` when a tree would have to be thrown away unasked."""
     if current is not None and wanted is not None and not from_scratch:
-        for key in FOUNDATION:
-            before, after = getattr(current, key), getattr(wanted, key)
-            if before != after:
+        before, after = _foundation(current), _foundation(wanted)
+        for key in sorted({**before, **after}):
+            if before.get(key) != after.get(key):
                 raise PerceusError(
-                    f"Cannot change {key} of VNFS {name!r} from {before!r} to {after!r} in its tree",
+                    f"Cannot change {key} of VNFS {name!r} from {before.get(key)!r} to {after.get(key)!r} in its tree",
                     hint="Build it again with state 'rebuilt', which discards what was changed in the tree",
                     vnfs=name,
                 )
     return Plan(name, current, wanted, from_scratch)
+
+
+def _foundation(recipe: Recipe) -> dict[str, Any]:
+    """What a tree is made from, and is not changed in."""
+    kept = ("base_packages", "kernel_package", "source_date_epoch")
+    return {**plain_source(recipe.source), **{key: getattr(recipe, key) for key in kept}}
 
 
 def _shown(recipe: Recipe | None) -> str:

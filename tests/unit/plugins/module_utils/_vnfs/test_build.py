@@ -10,31 +10,16 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
-OPTIONS: dict[str, Any] = {
-    "suite": None,
-    "mirror": None,
-    "components": ["main"],
-    "variant": "minbase",
-    "kernel_package": "linux-image-amd64",
-    "packages": [],
-    "authorized_keys": [],
-    "root_password_hash": None,
-}
+SAID: dict[str, Any] = {"mmdebstrap": {"suite": "bookworm"}, "packages": ["sudo"], "keep": 5}
 
 
-@pytest.fixture
-def os_release(tmp_path: Path) -> Path:
-    file = tmp_path / "os-release"
-    file.write_text("ID=debian\nVERSION_CODENAME=bookworm\n")
-    return file
-
-
-def test_a_new_tree_has_the_masters_suite_and_an_old_one_keeps_its_own(tmp_path: Path, os_release: Path) -> None:
-    new = want_recipe(OPTIONS, current=None, node_files=tmp_path, os_release=os_release)
-    assert new.suite == "bookworm"
-    trixie = want_recipe({**OPTIONS, "suite": "trixie"}, current=None, node_files=tmp_path, os_release=os_release)
-    assert trixie.suite == "trixie"
-    assert want_recipe(OPTIONS, current=trixie, node_files=tmp_path, os_release=os_release) == trixie
+def test_what_is_not_said_stays_as_it_is(tmp_path: Path) -> None:
+    first = want_recipe(SAID, current=None, node_files=tmp_path)
+    assert (first.source.suite, first.packages, first.options.keep) == ("bookworm", ("sudo",), 5)
+    assert want_recipe({"packages": None}, current=first, node_files=tmp_path) == first
+    quiet = want_recipe({"kernel_args": "quiet"}, current=first, node_files=tmp_path)
+    assert (quiet.options.kernel_args, quiet.options.keep, quiet.packages) == ("quiet", 5, ("sudo",))
+    assert want_recipe({"packages": []}, current=quiet, node_files=tmp_path).packages == ()
 
 
 def test_content_mode_and_name_of_node_files_count(tmp_path: Path) -> None:
@@ -51,10 +36,10 @@ def test_content_mode_and_name_of_node_files_count(tmp_path: Path) -> None:
     assert digest_files(tmp_path) == digests[-1]
 
 
-def test_a_recipe_without_a_tree_counts_for_nothing(tmp_path: Path, os_release: Path) -> None:
+def test_a_recipe_without_a_tree_counts_for_nothing(tmp_path: Path) -> None:
     vnfs = Vnfs(tmp_path / "debian")
     vnfs.folder.mkdir()
-    recipe = want_recipe(OPTIONS, current=None, node_files=tmp_path, os_release=os_release)
+    recipe = want_recipe(SAID, current=None, node_files=tmp_path)
     save_recipe(vnfs.recipe_file, recipe)
     assert load_current(vnfs) is None
     vnfs.rootfs.mkdir()

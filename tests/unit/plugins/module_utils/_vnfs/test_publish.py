@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, Manifest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (
-    Options,
     Plan,
     build_dracut_argv,
     build_mksquashfs_argv,
@@ -59,6 +59,15 @@ def test_the_newest_kernel_is_taken_by_number() -> None:
     assert find_kernel_release(names) == "6.1.0-10-amd64"
 
 
+def test_the_kernel_that_is_wanted_is_taken_or_missed_by_name() -> None:
+    names = ["boot/vmlinuz-6.1.0-9-amd64", "boot/vmlinuz-6.1.0-10-amd64"]
+    assert find_kernel_release(names, wanted="6.1.0-9-amd64") == "6.1.0-9-amd64"
+    with pytest.raises(
+        PerceusError, match=r"Cannot publish kernel '6\.2': the tree has 6\.1\.0-10-amd64, 6\.1\.0-9-amd64"
+    ):
+        find_kernel_release(names, wanted="6.2")
+
+
 @pytest.mark.parametrize("names", [[], ["boot/vmlinuz-../../x"], ["vmlinuz"]])
 def test_a_tree_without_a_kernel_is_not_published(names: list[str]) -> None:
     with pytest.raises(PerceusError, match="Cannot publish without a kernel"):
@@ -78,17 +87,6 @@ def test_the_command_lines() -> None:
         *("-comp", "zstd", "-Xcompression-level", "3"),
         *("-p", "etc/machine-id F 0 444 0 0 true", "-e", "etc/machine-id", "tmp/a b"),
     ]
-
-
-@pytest.mark.parametrize("bad", [{"kernel_args": "a;b && c"}, {"compression": "gzip"}, {"keep": 0}])
-def test_options_that_cannot_be_are_refused(bad: dict[str, str]) -> None:
-    with pytest.raises(PerceusError, match="Cannot"):
-        Options(**bad)  # type: ignore[arg-type]
-
-
-def test_keeping_more_makes_no_other_image() -> None:
-    assert Options(keep=1).shaping == Options(keep=9).shaping
-    assert len({Options().shaping, Options(compression="small").shaping, Options(kernel_args="quiet").shaping}) == 3
 
 
 def test_a_diff_has_only_the_files_that_differ(tmp_path: Path) -> None:

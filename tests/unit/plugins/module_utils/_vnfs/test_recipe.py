@@ -1,28 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import (
     Recipe,
     load_recipe,
     parse_recipe,
+    plain_recipe,
     plan_vnfs,
     save_recipe,
 )
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from hypothesis import given
 from hypothesis import strategies as st
 
 RECIPE = Recipe(
-    suite="bookworm",
-    mirror=None,
-    components=("main",),
-    variant="minbase",
-    kernel_package="linux-image-amd64",
+    source=Mmdebstrap(suite="bookworm"),
     packages=("sudo",),
     authorized_keys=("ssh-ed25519 AAAA me",),
     root_password_hash="$y$j9T$salt$hash",  # noqa: S106
@@ -55,27 +54,24 @@ def test_there_may_be_no_recipe(tmp_path: Path) -> None:
     assert load_recipe(tmp_path / "vnfs.yml") is None
 
 
-@pytest.mark.parametrize("text", ["", "a: [", "- 1", "suite: 1", "\0"])
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "- 1", "source: 1", "source: {type: tape}", "source: {type: mmdebstrap}", "\0"]
+)
 def test_what_is_no_recipe_is_refused_by_name(tmp_path: Path, text: str) -> None:
     file = tmp_path / "vnfs.yml"
     file.write_text(text)
-    with pytest.raises(PerceusError, match=r"Cannot (read|use)"):
+    with pytest.raises(PerceusError, match=r"Cannot (read|use|take)"):
         load_recipe(file)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"suite": "--hook=reboot"},
-        {"suite": ""},
-        {"mirror": "deb http://x y z"},
-        {"mirror": "ftp://x/"},
-        {"components": ("main]",)},
-        {"variant": "custom"},
         {"packages": ("-o=x",)},
         {"packages": ("sudo-",)},
         {"packages": ("a,b",)},
         {"kernel_package": "/tmp/evil.deb"},
+        {"base_packages": ("a b",)},
         {"authorized_keys": ("a\nb",)},
         {"root_password_hash": "plain"},
         {"root_password_hash": "$6$a:0:0"},
@@ -94,7 +90,7 @@ def test_a_refused_hash_is_not_repeated() -> None:
 
 def test_an_unknown_field_is_named() -> None:
     with pytest.raises(PerceusError, match="'sute'"):
-        parse_recipe({**asdict(RECIPE), "sute": "bookworm"})
+        parse_recipe({**plain_recipe(RECIPE), "sute": "bookworm"})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +102,7 @@ def test_an_unknown_field_is_named() -> None:
         (RECIPE, RECIPE, True, "rebuild"),
         (RECIPE, replace(RECIPE, packages=("sudo", "tmux")), False, "update"),
         (RECIPE, replace(RECIPE, node_files="1" * 64), False, "update"),
-        (RECIPE, replace(RECIPE, suite="trixie"), True, "rebuild"),
+        (RECIPE, replace(RECIPE, source=Mmdebstrap(suite="trixie")), True, "rebuild"),
         (RECIPE, None, False, "remove"),
         (None, None, False, "none"),
     ],
@@ -128,12 +124,32 @@ def test_only_missing_packages_are_installed() -> None:
         {"mirror": "http://m/"},
         {"components": ("main", "contrib")},
         {"variant": "apt"},
-        {"kernel_package": "linux-image-cloud-amd64"},
     ],
+)
+def test_the_source_is_not_changed_unasked(change: dict[str, Any]) -> None:
+    with pytest.raises(PerceusError, match=f"Cannot change {next(iter(change))} of VNFS 'debian'"):
+        plan_vnfs("debian", RECIPE, replace(RECIPE, source=replace(RECIPE.source, **change)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"kernel_package": "linux-image-cloud-amd64"}, {"base_packages": ()}, {"source_date_epoch": 1}]
 )
 def test_the_foundation_is_not_changed_unasked(change: dict[str, Any]) -> None:
     with pytest.raises(PerceusError, match=f"Cannot change {next(iter(change))} of VNFS 'debian'"):
         plan_vnfs("debian", RECIPE, replace(RECIPE, **change))
+
+
+def test_options_alone_leave_the_tree_alone() -> None:
+    options = plan_vnfs("debian", RECIPE, replace(RECIPE, options=Options(keep=5)))
+    packages = plan_vnfs("debian", RECIPE, replace(RECIPE, packages=("sudo", "tmux")))
+    assert (options.action, options.configures) == ("update", False)
+    assert packages.configures
+
+
+def test_each_package_is_asked_for_once_and_an_empty_kernel_not_at_all() -> None:
+    recipe = replace(RECIPE, base_packages=("curl", "sudo"), kernel_package="")
+    assert recipe.all_packages == ("curl", "sudo")
+    assert "linux-image-amd64" in RECIPE.all_packages
 
 
 def test_a_diff_shows_the_change_and_no_hash() -> None:
