@@ -47,8 +47,7 @@ options:
     default: []
   skip:
     description:
-      - Patterns of paths that are the node's own, as in C(rsync(1)), beginning with C(/).
-        They are neither sent nor deleted.
+      - Patterns of paths that are the node's own, in the grammar of C(docs/vnfs.md). They are neither sent nor deleted.
       - Below a pattern that ends in C(/**) folders are made nevertheless, so that a new service finds the one for its
         log.
       - C(/dev), C(/proc), C(/run), C(/sys), C(/tmp) and mount points are never touched.
@@ -146,6 +145,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.push import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.run import livesync
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
 
 SKIP = [
     "/etc/machine-id",
@@ -175,8 +175,9 @@ def main() -> None:
     )
     params = dict(module.params)
     config, vnfs, names = Path(params.pop("config")), params.pop("name"), params.pop("nodes")
-    options = Options(**params, dry_run=module.check_mode)
     try:
+        skip = compile_patterns(params.pop("skip"))
+        options = Options(skip=skip, **params, dry_run=module.check_mode)
         done = livesync(config, vnfs=vnfs, names=names, options=options, runner=CommandRunner())
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)

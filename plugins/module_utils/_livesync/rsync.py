@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._ssh import Login, build_shell_argv
+from .._vnfs.patterns import Patterns
 
 NEVER_TOUCHED = ("/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108 - the node's own, whatever is mounted there
-FOLDERS_ONLY = "/**"  # the end of a skip pattern below which folders are still made
+BELOW = "/**"  # the end of a skip pattern below which folders are still made
 
 _ITEM = re.compile(r"(?:[<>ch.][fdLDS]\S{9}|\*deleting  ) .+")
 _SENT = re.compile(r"^Total bytes sent: (\d+)$", re.ASCII | re.MULTILINE)
@@ -26,24 +27,41 @@ class Transfer:
     sent: int
 
 
-def build_rules(skip: Iterable[str], mounts: Iterable[str]) -> list[str]:
+def build_rules(skip: Patterns, mounts: Iterable[str]) -> list[str]:
     """Return filter rules that leave alone what is the node's own: ``skip`` patterns and what is mounted.
 
     A skipped path is neither sent nor deleted. Below a pattern that ends in ``/**`` folders are made nevertheless, so
-    that a new service finds the one for its log.
+    that a new service finds the one for its log, unless another pattern matches them: rsync takes the first that does.
     """
     rules = [f"- {path}" for path in (*NEVER_TOUCHED, *(escape(mount) for mount in mounts))]
-    for pattern in skip:
-        rules.append(f"protect {pattern}")
-        if pattern.endswith(FOLDERS_ONLY):
-            rules.append(f"show {pattern}/")
-        rules.append(f"hide {pattern}")
+    for text in sorted(skip.texts, key=lambda text: text.endswith(BELOW)):
+        for pattern in translate(text):
+            rules.append(f"protect {pattern}")
+            if pattern.endswith(BELOW):
+                rules.append(f"show {pattern}/")
+            rules.append(f"hide {pattern}")
     return rules
+
+
+def translate(pattern: str) -> list[str]:
+    """Return the patterns of rsync that together match what a pattern of ours does.
+
+    Between two ``/`` rsync's ``**`` stands for at least one folder, ours also for none.
+    """
+    first, *others = re.split(r"/(?:\*\*/)+(?=.)", pattern, flags=re.DOTALL)
+    translated = [first]
+    for other in others:
+        translated = [f"{before}{joint}{other}" for before in translated for joint in ("/", "/**/")]
+    return [text if _has_wildcard(text) else re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL) for text in translated]
 
 
 def escape(path: str) -> str:
     """Return the pattern that matches ``path`` alone: rsync reads a backslash as such only beside a wildcard."""
-    return re.sub(r"([*?\[\\])", r"\\\1", path) if re.search(r"[*?\[]", path) else path
+    return re.sub(r"([*?\[\\])", r"\\\1", path) if _has_wildcard(path) else path
+
+
+def _has_wildcard(pattern: str) -> bool:
+    return any(character in pattern for character in "*?[")
 
 
 def build_rsync_argv(

@@ -13,8 +13,10 @@ from ansible_collections.perceus.cluster.plugins.module_utils._livesync.rsync im
     build_rules,
     escape,
     parse_transfer,
+    translate,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._ssh import Login
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,7 +70,7 @@ def test_a_dry_run_and_no_deletion_are_what_they_say() -> None:
 
 
 def test_the_nodes_own_comes_before_all_patterns() -> None:
-    assert build_rules(["/etc/machine-id", "/var/log/**"], ["/scratch"]) == [
+    assert build_rules(compile_patterns(["/var/log/**", "/etc/machine-id"]), ["/scratch"]) == [
         "- /dev",
         "- /proc",
         "- /run",
@@ -89,6 +91,21 @@ def test_the_nodes_own_comes_before_all_patterns() -> None:
 )
 def test_a_mount_point_is_a_pattern_of_itself_alone(path: str, pattern: str) -> None:
     assert escape(path) == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "translated"),
+    [
+        ("/etc/machine-id", ["/etc/machine-id"]),
+        ("/var/log/**", ["/var/log/**"]),
+        ("/usr/**/*.pyc", ["/usr/*.pyc", "/usr/**/*.pyc"]),
+        ("/**/a/**/b/", ["/a/b/", "/a/**/b/", "/**/a/b/", "/**/a/**/b/"]),
+        (r"/a/**/b\\c\d", [r"/a/b\cd", r"/a/**/b\\c\d"]),
+        (r"/a\*", [r"/a\*"]),
+    ],
+)
+def test_rsync_is_told_what_a_pattern_of_ours_means(pattern: str, translated: list[str]) -> None:
+    assert sorted(translate(pattern)) == sorted(translated)
 
 
 def test_each_path_is_one_item_whatever_its_name() -> None:
