@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 from ._errors import CommandError
 
@@ -60,29 +61,20 @@ class CommandRunner:
         :class:`CommandError` when the program cannot be started, does not end in time, or ends with a status that is
         not in ``expected``.
         """
-        environment = {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": os.environ.get("HOME", "/root")}
-        environment.update(env or {})
         source = stdin.encode() if isinstance(stdin, str) else stdin
         try:
-            done = subprocess.run(  # noqa: S603 - an argument list, never a shell
-                list(argv),
-                input=source,
-                stdin=subprocess.DEVNULL if source is None else None,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                cwd=cwd,
-                timeout=timeout,
-                check=False,
-            )
-        except FileNotFoundError as error:
-            raise CommandError(
-                f"Cannot run {argv[0]!r}: {error.strerror or 'not found'}",
-                hint="Install the package that holds it",
-                argv=list(argv),
-            ) from error
-        except OSError as error:
-            raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
+            with _starting(argv):
+                done = subprocess.run(  # noqa: S603 - an argument list, never a shell
+                    list(argv),
+                    input=source,
+                    stdin=subprocess.DEVNULL if source is None else None,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env={**_clean_environment(), **(env or {})},
+                    cwd=cwd,
+                    timeout=timeout,
+                    check=False,
+                )
         except subprocess.TimeoutExpired as error:
             raise CommandError(
                 f"Cannot finish {argv[0]!r}: no end after {timeout:g} s",
@@ -90,16 +82,58 @@ class CommandRunner:
                 stderr=_text(error.stderr)[-LAST_WORDS:],
             ) from error
         completed = Completed(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
-        if completed.status not in expected:
-            last = completed.stderr.strip().splitlines()
-            raise CommandError(
-                f"Cannot finish {argv[0]!r}: exit status {completed.status}{': ' + last[-1] if last else ''}",
-                argv=list(argv),
-                rc=completed.status,
-                stderr=completed.stderr[-LAST_WORDS:],
-                stdout=completed.stdout[-LAST_WORDS:],
-            )
+        _require_status(completed, expected)
         return completed
+
+
+@contextlib.contextmanager
+def output_of(argv: Sequence[str], *, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Run a program and give what it writes, as it writes it; it is to be read to its end.
+
+    The program ends with the block, however that ends. Raises :class:`CommandError` as :class:`CommandRunner` does.
+    """
+    with _starting(argv):
+        process = subprocess.Popen(  # noqa: S603 - an argument list, never a shell
+            list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_clean_environment()
+        )
+    with process:
+        try:
+            yield process.stdout  # type: ignore[misc] # a pipe, as was asked for
+        except BaseException:
+            process.kill()
+            raise
+        _, words = process.communicate()
+    _require_status(Completed(tuple(argv), process.returncode, "", _text(words)), (0,))
+
+
+@contextlib.contextmanager
+def _starting(argv: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CommandError(
+            f"Cannot run {argv[0]!r}: {error.strerror or 'not found'}",
+            hint="Install the package that holds it",
+            argv=list(argv),
+        ) from error
+    except OSError as error:
+        raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
+
+
+def _require_status(completed: Completed, expected: tuple[int, ...]) -> None:
+    if completed.status not in expected:
+        last = completed.stderr.strip().splitlines()
+        raise CommandError(
+            f"Cannot finish {completed.argv[0]!r}: exit status {completed.status}{': ' + last[-1] if last else ''}",
+            argv=list(completed.argv),
+            rc=completed.status,
+            stderr=completed.stderr[-LAST_WORDS:],
+            stdout=completed.stdout[-LAST_WORDS:],
+        )
+
+
+def _clean_environment() -> dict[str, str]:
+    return {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": os.environ.get("HOME", "/root")}
 
 
 def _text(output: bytes | None) -> str:
