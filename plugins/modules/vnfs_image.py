@@ -15,8 +15,12 @@ description:
   - How it is made, M(perceus.cluster.vnfs) has kept in the VNFS.
   - A generation never changes. An unchanged tree is published already, and nothing is written. A tree that is as it was
     in an earlier generation makes that one current again.
-  - What belongs to one machine or moment stays out of the image. These are ssh host keys, the machine id, logs, package
-    lists and caches, and the content of C(/dev), C(/proc), C(/run), C(/sys), C(/tmp) and C(/var/tmp).
+  - What belongs to one machine or moment stays out of the image. These are ssh host keys, the machine id, DHCP leases
+    and identifiers, random seeds, logs, package lists and caches, and the content of C(/dev), C(/proc), C(/run),
+    C(/sys), C(/tmp) and C(/var/tmp).
+  - A tree that holds a private key, a keytab, a munge key, another password hash than the one of
+    M(perceus.cluster.vnfs), or a password in the configuration of package managers, proxies and shells is refused. The
+    first MiB of each file is looked at.
   - A run that fails or is killed leaves the generation served that was served before.
 options:
   name:
@@ -88,6 +92,44 @@ tree_files:
   type: int
   returned: success
   sample: 14210
+excluded:
+  description: What each pattern of the option C(exclude) keeps out of the image.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    pattern:
+      description: The pattern.
+      type: str
+      sample: /usr/share/doc/**
+    files:
+      description: How many files, folders included, that no pattern before it names.
+      type: int
+      sample: 812
+    bytes:
+      description: Their size.
+      type: int
+      sample: 7340032
+scrubbed:
+  description: What of the tree belongs to one machine or moment and is not in the image. Folders stand for all in them.
+  type: list
+  elements: str
+  returned: success
+  sample: [etc/machine-id, etc/ssh/ssh_host_ed25519_key]
+allowed_secrets:
+  description: Secrets that are in the image because the option C(allow_secrets) names them.
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name:
+      description: The file.
+      type: str
+      sample: etc/ssl/private/service.key
+    kind:
+      description: What it holds.
+      type: str
+      sample: private key
 pruned:
   description: Generations that were removed.
   type: list
@@ -100,6 +142,8 @@ phases:
   returned: success
   sample: {initramfs: 6.1, squashfs: 3.4, describe: 0.4}
 """
+
+from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
@@ -125,14 +169,15 @@ def main() -> None:
     try:
         vnfs = vnfs_in(STORE, module.params["name"])
         with held(vnfs, writing=not module.check_mode):
-            plan = plan_publish(vnfs, load_tree(vnfs).options)
+            plan = plan_publish(vnfs, load_tree(vnfs))
             diff = diff_images(plan, vnfs)
             if not module.check_mode:
                 phases = apply_publish(plan, vnfs, runner=CommandRunner())
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
-    if plan.manifest.stripped:
-        module.warn(f"An image holds no access control lists: nodes lack those of {', '.join(plan.manifest.stripped)}")
+    for pattern, excluded in plan.manifest.excluded.items():
+        if not excluded.files:
+            module.warn(f"The pattern {pattern!r} of the option exclude keeps nothing out of the image")
     module.exit_json(
         changed=plan.changed,
         vnfs=vnfs.name,
@@ -141,6 +186,9 @@ def main() -> None:
         kernel_release=plan.kernel_release,
         tree_size=plan.manifest.size,
         tree_files=len(plan.manifest.entries),
+        excluded=plan.manifest.as_excluded(),
+        scrubbed=list(plan.manifest.scrubbed),
+        allowed_secrets=[asdict(secret) for secret in plan.manifest.secrets],
         pruned=list(plan.pruned),
         phases=phases.seconds,
         diff=diff,

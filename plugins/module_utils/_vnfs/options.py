@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from .._errors import PerceusError
 from .._names import parse_kernel_args
+from .patterns import compile_patterns
 
 MAKING = "perceus-image 1"  # part of each generation's id: raise it when the same tree gives another image
 COMPRESSION_LEVELS = {"fast": 3, "small": 19}  # zstd's
@@ -40,6 +41,8 @@ class Options:
             raise PerceusError(f"Cannot compress an image {self.compression!r}: use one of 'fast' and 'small'")
         if self.root_mode not in ROOT_MODES:
             raise PerceusError(f"Cannot boot in root mode {self.root_mode!r}: use one of {', '.join(ROOT_MODES)}")
+        for patterns in (self.hybridize, self.exclude, self.livesync_skip, self.allow_secrets):
+            compile_patterns(patterns)
         if self.keep < 1:
             raise PerceusError("Cannot keep fewer generations than the one that is served")
 

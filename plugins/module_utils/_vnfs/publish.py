@@ -11,31 +11,41 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .._boot.images import FORMAT, INITRAMFS, KERNEL, ROOT, VERSION
 from .._errors import PerceusError
 from .._files import sync_folder, write_atomically
 from .._process import Runner
-from .manifest import MACHINE_ID, Manifest, hash_stream, walk_tree
+from .acls import ACLS
+from .manifest import Manifest, hash_stream, walk_tree
 from .options import Options
+from .patterns import compile_patterns
 from .phases import Phases
+from .recipe import Recipe
 from .sandbox import MortalRunner, Sandbox
+from .scrub import MACHINE_ID
+from .secrets import Detector, Secret
 from .store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
 
 INSIDE = "/run/perceus"  # where the image's folder is shown in the sandbox
 DRACUT_MODULES = "base perceus"
+SETFACL = "usr/bin/setfacl"
 
 _KERNEL = re.compile(r"boot/vmlinuz-([A-Za-z0-9][A-Za-z0-9.+~_-]*)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What publishing does. ``current`` is the generation served now; ``pruned`` are those that go."""
+    """What publishing does. ``current`` is the generation served now; ``pruned`` are those that go.
+
+    Secrets of the manifest are those that the operator lets into the image.
+    """
 
     vnfs: str
     manifest: Manifest
@@ -61,11 +71,18 @@ class Plan:
         return self.action != "none" or bool(self.pruned)
 
 
-def plan_publish(vnfs: Vnfs, options: Options) -> Plan:
-    """Look at the tree and decide; needs the lock, writes nothing."""
+def plan_publish(vnfs: Vnfs, recipe: Recipe) -> Plan:
+    """Look at the tree and decide; needs the lock, writes nothing.
+
+    Raises :class:`PerceusError` when the tree holds what may not be published, or cannot be.
+    """
     vnfs.require_tree()
     refuse_mounts(vnfs.rootfs, "publish")
-    manifest = walk_tree(vnfs.rootfs)
+    options = recipe.options
+    exclude, allow = compile_patterns(options.exclude), compile_patterns(options.allow_secrets)
+    manifest = walk_tree(vnfs.rootfs, exclude=exclude, find_secret=Detector(recipe.root_password_hash))
+    _refuse_secrets(vnfs, [secret for secret in manifest.secrets if not allow.match(secret.name, is_folder=False)])
+    _require_acl_tools(vnfs, manifest)
     generation = manifest.generation(options.shaping)
     published, current = list_generations(vnfs), current_generation(vnfs)
     if generation in published and not is_whole(vnfs.images / generation):
@@ -79,6 +96,32 @@ def plan_publish(vnfs: Vnfs, options: Options) -> Plan:
         current=current if current in published else None,
         published=tuple(published),
     )
+
+
+def _refuse_secrets(vnfs: Vnfs, secrets: Sequence[Secret]) -> None:
+    if secrets:
+        named = ", ".join(f"{'/' + secret.name!r} ({secret.kind})" for secret in secrets)
+        raise PerceusError(
+            f"Cannot publish VNFS {vnfs.name!r}: it holds {named}",
+            hint="Remove it, or name in the option allow_secrets what anyone on the private network may read",
+            secrets=[asdict(secret) for secret in secrets],
+        )
+
+
+def _require_acl_tools(vnfs: Vnfs, manifest: Manifest) -> None:
+    """Nodes restore access control lists by the tree's own setfacl, from a file in a real folder."""
+    kinds = {entry.name: entry.kind for entry in manifest.entries}
+    if not manifest.acls:
+        return
+    if SETFACL not in kinds:
+        first = next(entry.name for entry in manifest.entries if entry.has_acls)
+        raise PerceusError(
+            f"Cannot publish VNFS {vnfs.name!r}: {'/' + first!r} has an access control list, the tree has no setfacl",
+            hint="Install the package acl in the tree",
+        )
+    folder = str(PurePosixPath(ACLS).parent)
+    if kinds.get(folder) != "folder":
+        raise PerceusError(f"Cannot publish VNFS {vnfs.name!r}: {'/' + folder!r} is no folder", hint="Build it again")
 
 
 def is_whole(image: Path) -> bool:
@@ -142,7 +185,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
             with phases.measured("initramfs"):
                 _make_initramfs(plan, vnfs, image, runner)
             with phases.measured("squashfs"):
-                MortalRunner(runner)(build_mksquashfs_argv(plan, rootfs=vnfs.rootfs, target=image / ROOT))
+                _make_squashfs(plan, vnfs, folder, image / ROOT, runner)
             with phases.measured("describe"):
                 _describe(plan, image)
             vnfs.images.mkdir(mode=0o755, exist_ok=True)
@@ -176,14 +219,43 @@ def build_dracut_argv(plan: Plan) -> list[str]:
     ]
 
 
-def build_mksquashfs_argv(plan: Plan, *, rootfs: Path, target: Path) -> list[str]:
-    """Return the command line that packs the tree, less what is scrubbed, with an empty machine id."""
+def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, target: Path, runner: Runner) -> None:
+    """Pack the tree; ``folder`` takes what is written for mksquashfs alone."""
+    left_out, acls = folder / "left-out", folder / "acls"
+    left_out.write_bytes(os.fsencode(render_left_out(plan.manifest.left_out)))
+    acls.write_bytes(os.fsencode(plan.manifest.acls))
+    argv = build_mksquashfs_argv(plan, rootfs=vnfs.rootfs, target=target, left_out=left_out, acls=acls)
+    MortalRunner(runner)(argv, env={"LC_ALL": "C"})  # a name is bytes
+
+
+def render_left_out(names: Iterable[str]) -> str:
+    """Return the file of names for ``mksquashfs -wildcards -ef``. Those of several lines cannot be in it.
+
+    The backslash before each has a leading space, or ``#``, taken as part of the name.
+    """
+    return "".join(f"\\{_literally(name)}\n" for name in names if "\n" not in name)
+
+
+def build_mksquashfs_argv(plan: Plan, *, rootfs: Path, target: Path, left_out: Path, acls: Path) -> list[str]:
+    """Return the command line that packs the tree, less what is left out, with an empty machine id.
+
+    Without ``-wildcards`` mksquashfs would leave out a file with all its names, for one of them.
+    """
+    manifest = plan.manifest
+    in_lines = [_literally(name) for name in manifest.left_out if "\n" in name]
     return [
         *("mksquashfs", str(rootfs), str(target), "-noappend", "-no-progress", "-quiet", "-xattrs"),
         *("-comp", "zstd", "-Xcompression-level", str(plan.options.compression_level)),
         *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
-        *(("-e", *plan.manifest.scrubbed) if plan.manifest.scrubbed else ()),
+        *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if manifest.acls else ()),
+        *("-wildcards", "-ef", str(left_out)),
+        *(("-e", *in_lines) if in_lines else ()),
     ]
+
+
+def _literally(name: str) -> str:
+    """Return the wildcard that matches this name alone."""
+    return re.sub(r"([][*?\\+@!()|])", r"\\\1", name)
 
 
 def _describe(plan: Plan, image: Path) -> None:

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, is_scrubbed, walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.secrets import Secret
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,32 +92,32 @@ def test_what_is_left_out_makes_no_generation(tree: Path) -> None:
     assert manifest.generation(["y"]) != before
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "size", "scrubbed"),
-    [
-        ("etc/ssh/ssh_host_ed25519_key.pub", "file", 0, True),
-        ("etc/ssh/sshd_config", "file", 0, False),
-        ("dev/null", "char", 0, True),
-        ("dev", "folder", 0, False),
-        ("srv/dev/null", "char", 0, False),
-        ("var/lib/apt/lists/lock", "file", 0, True),
-        ("var/log/journal", "folder", 0, False),
-        ("var/log/nginx/access.log", "file", 0, True),
-        ("var/log/link", "link", 0, False),
-        ("var/lib/dbus/machine-id", "file", 0, True),
-        ("var/lib/dbus/machine-id", "link", 0, False),
-        ("var/lib/systemd/random-seed", "file", 0, True),
-        ("tmp/x", "folder", 0, True),
-        ("root/.bash_history", "file", 0, True),
-        ("usr/sbin/policy-rc.d", "file", 0, True),
-        ("usr/sbin/policy-rc.d", "file", 1, False),
-        ("etc/resolv.conf", "file", 0, True),
-        ("etc/resolv.conf", "file", 1, False),
-        ("etc/resolv.conf", "link", 0, False),
-    ],
-)
-def test_what_stays_out_of_an_image(name: str, kind: str, size: int, scrubbed: bool) -> None:
-    assert is_scrubbed(name, kind, size=size) is scrubbed
+def test_what_is_excluded_is_counted_by_pattern(tree: Path) -> None:
+    (tree / "usr/share/doc/a").mkdir(parents=True)
+    (tree / "usr/share/doc/a/README").write_text("words")
+    os.mkfifo(tree / "usr/share/doc/fifo")
+    os.link(tree / "usr/bin/tool", tree / "usr/bin/twin")
+    exclude = compile_patterns(["/usr/share/doc/*", "/usr/bin/t?in", "/usr/share/doc", "/nothing/**", "/tmp/*"])
+    manifest = walk_tree(tree, exclude=exclude)
+    assert manifest.as_excluded() == [
+        {"pattern": "/usr/share/doc/*", "files": 0, "bytes": 0},
+        {"pattern": "/usr/bin/t?in", "files": 1, "bytes": 7},
+        {"pattern": "/usr/share/doc", "files": 4, "bytes": 5},
+        {"pattern": "/nothing/**", "files": 0, "bytes": 0},
+        {"pattern": "/tmp/*", "files": 0, "bytes": 0},
+    ]
+    assert sorted(manifest.left_out) == [
+        *("etc/machine-id", "etc/ssh/ssh_host_rsa_key", "usr/bin/twin", "usr/share/doc"),
+    ]
+    assert [entry.name for entry in manifest.entries if "twin" in entry.name or "doc" in entry.name] == []
+
+
+def test_a_secret_is_found_where_the_operator_does_not_exclude_it(tree: Path) -> None:
+    def find(name: str, content: bytes) -> str | None:
+        return "secret" if content == b"content" and name else None
+
+    assert walk_tree(tree, find_secret=find).secrets == (Secret("usr/bin/tool", "secret"),)
+    assert walk_tree(tree, find_secret=find, exclude=compile_patterns(["/usr/bin"])).secrets == ()
 
 
 @given(st.binary(min_size=1, max_size=12).filter(lambda name: not {0, 47} & set(name) and name not in (b".", b"..")))
