@@ -42,6 +42,24 @@ options:
         description: How much of the distribution is in the tree before O(packages). By default V(minbase).
         type: str
         choices: [apt, minbase, buildd, important, standard]
+  capsule:
+    description:
+      - Take the tree from a capsule, a file that M(perceus.cluster.vnfs_capsule) has exported, and configure it for
+        this master.
+    type: dict
+    suboptions:
+      file:
+        description: The capsule, a file on the master.
+        type: path
+      checksum:
+        description: The SHA-256 that it must have, as C(sha256:) and hexadecimal digits.
+        type: str
+      unverified:
+        description: Whether to take it without a checksum.
+        type: bool
+      devices:
+        description: Whether it may have device nodes.
+        type: bool
   kernel_package:
     description:
       - The package that brings the nodes' kernel. By default V(linux-image-amd64).
@@ -210,6 +228,15 @@ ARGUMENTS = {
             "mirror": {"type": "str"},
             "components": STRINGS,
             "variant": {"type": "str", "choices": list(VARIANTS)},
+        },
+    },
+    "capsule": {
+        "type": "dict",
+        "options": {
+            "file": {"type": "path"},
+            "checksum": {"type": "str"},
+            "unverified": {"type": "bool"},
+            "devices": {"type": "bool"},
         },
     },
     "kernel_package": {"type": "str"},

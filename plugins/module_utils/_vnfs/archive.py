@@ -25,22 +25,25 @@ PROGRAMS = {  # by the first bytes of what they made
     b"\x28\xb5\x2f\xfd": ("zstd",),
 }
 HEADERS = 4 * 1024 * 1024  # bytes that may stand between the contents of two members
-PRESERVING = ("--acls", "--xattrs", "--xattrs-include=*", "--numeric-owner")
+# Access control lists are extended attributes here: as text, with --acls, tar would write names of users.
+PRESERVING = ("--xattrs", "--xattrs-include=*", "--numeric-owner")
+ACL_AS_TEXT, ACL = "SCHILY.acl.", "SCHILY.xattr.system.posix_acl_"  # pax headers
 
 
 @dataclass(frozen=True)
 class Room:
-    """How much may be unpacked: files of whatever kind, and bytes in them, holes included."""
+    """How much may be unpacked: files of whatever kind, and bytes in them, holes included. ``limit`` says why."""
 
     files: int
     bytes: int
+    limit: str = "there is room for"
 
     def admit(self, archive: Archive, name: str, *, files: int, size: int) -> None:
         """Raise :class:`PerceusError` when an archive has more up to its member ``name``."""
         if files > self.files:
-            archive.refuse(name, f"makes more than {self.files} files, for which there is room")
+            archive.refuse(name, f"makes it {files} files, and {self.limit} {self.files}")
         if size > self.bytes:
-            archive.refuse(name, f"makes it {size} bytes, and there is room for {self.bytes}")
+            archive.refuse(name, f"makes it {size} bytes, and {self.limit} {self.bytes}")
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,9 @@ class _Judge:
             self.archive.refuse(info.name, f"claims a size of {info.size}")
         if info.islnk() and self.made.get(self._plain(info, info.linkname)) != "file":
             self.archive.refuse(info.name, f"is a hard link to {info.linkname!r}, which is no file before it")
+        headers = "\n".join(info.pax_headers)
+        if ACL_AS_TEXT in headers and ACL not in headers:
+            self.archive.refuse(info.name, "has an access control list as text only; add --xattrs to tar's options")
         self._enter_folders(info, name)
         self.made[name] = "folder" if info.isdir() else "file"
         return name

@@ -23,6 +23,7 @@ from .._errors import PerceusError
 from .._files import sync_folder, write_atomically
 from .._process import Runner
 from .acls import ACLS
+from .fields import plain
 from .manifest import Manifest, hash_stream, walk_tree
 from .options import Options
 from .patterns import compile_patterns
@@ -270,6 +271,7 @@ def _describe(plan: Plan, image: Path) -> None:
         "kernel_release": plan.kernel_release,
         "kernel_args": plan.options.kernel_args,
         "root_mode": plan.options.root_mode,
+        "options": plain(plan.options),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "files": files,
         "tree_size": plan.manifest.size,

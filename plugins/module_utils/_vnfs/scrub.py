@@ -42,6 +42,8 @@ _PLACEHOLDERS = ("etc/resolv.conf", "usr/sbin/policy-rc.d")
 
 def is_scrubbed(name: str, kind: str, *, size: int) -> bool:
     """Whether this file of a tree, of a kind as in the manifest, stays out of its image."""
+    if kind == "socket":  # of a program that runs, or ran
+        return True
     if kind == "file" and (_FILES.match(name, is_folder=False) or (size == 0 and name in _PLACEHOLDERS)):
         return True
     return _ANYTHING.match(name, is_folder=kind == "folder") is not None

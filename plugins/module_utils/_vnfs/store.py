@@ -150,6 +150,8 @@ def building(vnfs: Vnfs) -> Iterator[Path]:
     finally:
         if folder.exists():
             remove_tree(folder)
+        with contextlib.suppress(OSError):
+            vnfs.folder.rmdir()  # there is nothing in it when a new VNFS was not made
 
 
 def sweep(vnfs: Vnfs) -> None:

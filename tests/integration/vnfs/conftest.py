@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
 MORTAL = ("setpriv", "--pdeathsig", "KILL")
 SET_UP = """
@@ -46,6 +50,31 @@ RECIPE: dict[str, Any] = {
     "packages": ["iputils-ping", "libcap2-bin", "sudo"],
     "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7fK0JkYg0r6pSfnDdWq0kz3pJX9Xb1hYx2m3n4o5p6 master"],
 }
+ZOO = r"""
+set -e
+install -d boot etc/ssh tmp srv/zoo usr/bin usr/lib/perceus
+cp /usr/bin/setfacl usr/bin
+touch boot/vmlinuz-6.1.0-1-amd64 etc/ssh/ssh_host_rsa_key tmp/left
+echo 0123456789abcdef0123456789abcdef > etc/machine-id
+cd srv/zoo
+cp /bin/true setuid && chown 12345:54321 setuid && chmod 6755 setuid
+cp /bin/true capable && setcap cap_net_raw+ep capable
+ln setuid twin
+ln -s /etc/shadow link
+ln link link-twin
+mkfifo fifo
+mkdir sticky folder && chmod 1777 sticky && chmod 2750 folder && chown 3:4 folder
+truncate --size 10M sparse && echo end >> sparse
+touch -- "$(printf 'new\nline')" 'schön' "$(printf 'latin\344')" '#hash' ' space ' -dash "$(printf '%0255d' 0)"
+mkdir -p "$(printf '%0200d' 1)/$(printf '%0200d' 2)" && touch "$(printf '%0200d' 1)/$(printf '%0200d' 2)/file"
+touch --date=@1 old && touch --date=@1.5 half && touch --date='2100-01-01' future
+setfacl --modify user:1234:rwx,group:daemon:r old
+setfacl --default --modify user:1234:rwx folder && touch folder/file && setfacl --remove-all folder/file
+setfattr --name user.note --value 0x00ff0a3d old
+setfattr --name trusted.note --value 0x00ff old
+setfattr --no-dereference --name trusted.note --value '"a=b"' link
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+"""
 
 
 @dataclass(frozen=True)
@@ -136,3 +165,21 @@ def image(capsule: Master, published: list[dict[str, Any]]) -> Master:
     """The master with the capsule published."""
     assert published[1]["changed"]
     return capsule
+
+
+@pytest.fixture(scope="session")
+def zoo(master: Master) -> Master:
+    """The master with the VNFS ``zoo`` on it: a small tree that has one of everything, and cannot be booted."""
+    vnfs = Vnfs(master.path("/var/lib/perceus/vnfs/zoo"))
+    vnfs.rootfs.mkdir(parents=True)
+    master.run("sh", "-c", f"cd /var/lib/perceus/vnfs/zoo/rootfs\n{ZOO}")
+    recipe = Recipe(
+        source=Mmdebstrap("bookworm"),
+        node_files="0" * 64,
+        packages=("sudo",),
+        authorized_keys=tuple(RECIPE["authorized_keys"]),
+        root_password_hash="$y$j9T$salt$hash",  # noqa: S106
+        options=Options(kernel_args="quiet", compression="small", allow_secrets=("/srv/**",)),
+    )
+    save_recipe(vnfs.recipe_file, recipe)
+    return master

@@ -12,10 +12,11 @@ from typing import Any, Union
 
 from ..._errors import PerceusError
 from ..fields import plain, take_fields
+from .capsule import Capsule
 from .mmdebstrap import Mmdebstrap
 
-Source = Union[Mmdebstrap]
-SOURCES: dict[str, type[Source]] = {kind.type: kind for kind in (Mmdebstrap,)}
+Source = Union[Mmdebstrap, Capsule]
+SOURCES: dict[str, type[Source]] = {kind.type: kind for kind in (Mmdebstrap, Capsule)}
 DEFAULT = Mmdebstrap.type
 
 

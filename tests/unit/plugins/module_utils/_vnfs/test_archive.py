@@ -64,9 +64,13 @@ def check(file: Path, **options: bool) -> None:
         ([folder("b"), link("a", "b", tarfile.LNKTYPE)], "'a' is a hard link to 'b'"),
         ([{"name": "null", "type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}], "'null' is a device"),
         ([{"name": "disk", "type": tarfile.BLKTYPE, "devmajor": 8}], "'disk' is a device"),
+        (
+            [{"name": "acl", "pax_headers": {"SCHILY.acl.access": "user:daemon:r--"}}],
+            "'acl' has an access control list",
+        ),
         ([{"name": "odd", "type": b"Z"}], "'odd' is of the unknown kind"),
         ([{"name": "big", "size": 1_000_001}], "'big' makes it 1000001 bytes, and there is room for 1000000"),
-        ([{"name": str(number)} for number in range(101)], "'100' makes more than 100 files"),
+        ([{"name": str(number)} for number in range(101)], "'100' makes it 101 files, and there is room for 100"),
     ],
 )
 def test_a_hostile_member_is_refused_by_name(tmp_path: Path, members: list[dict[str, Any]], reason: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import digest_files, load_current, want_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
 SAID: dict[str, Any] = {"mmdebstrap": {"suite": "bookworm"}, "packages": ["sudo"], "keep": 5}
@@ -15,7 +16,7 @@ SAID: dict[str, Any] = {"mmdebstrap": {"suite": "bookworm"}, "packages": ["sudo"
 
 def test_what_is_not_said_stays_as_it_is(tmp_path: Path) -> None:
     first = want_recipe(SAID, current=None, node_files=tmp_path)
-    assert (first.source.suite, first.packages, first.options.keep) == ("bookworm", ("sudo",), 5)
+    assert (first.source, first.packages, first.options.keep) == (Mmdebstrap("bookworm"), ("sudo",), 5)
     assert want_recipe({"packages": None}, current=first, node_files=tmp_path) == first
     quiet = want_recipe({"kernel_args": "quiet"}, current=first, node_files=tmp_path)
     assert (quiet.options.kernel_args, quiet.options.keep, quiet.packages) == ("quiet", 5, ("sudo",))

@@ -41,6 +41,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.scrub import
         ("var/lib/cloud/seed", "folder", 0, False),
         ("etc/iscsi/initiatorname.iscsi", "file", 9, True),
         ("usr/lib/perceus/acls", "file", 9, True),
+        ("root/.gnupg/S.gpg-agent", "socket", 0, True),
     ],
 )
 def test_what_stays_out_of_an_image(name: str, kind: str, size: int, scrubbed: bool) -> None:
