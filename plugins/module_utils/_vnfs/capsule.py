@@ -185,10 +185,14 @@ def differing_name(wanted: str, found: str) -> str | None:
     """Return the first name in which two manifests differ, None when they are the same."""
     if wanted == found:
         return None
-    lines, others = ({line.rstrip(",") for line in text.splitlines()} for text in (wanted, found))
-    for line in sorted(lines ^ others, key=lambda line: line not in others):
-        try:
-            return str(json.loads(line)["name"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-    return MANIFEST
+    lines, others = ([line.rstrip(",") for line in text.splitlines()] for text in (wanted, found))
+    different = set(lines) ^ set(others)
+    names = (_name_in(line) for line in (*lines, *others) if line in different)
+    return next((name for name in names if name not in (None, *MADE)), MANIFEST)
+
+
+def _name_in(line: str) -> str | None:
+    try:
+        return str(json.loads(line)["name"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -141,6 +141,19 @@ def test_a_vnfs_is_replaced_only_by_force(zoo: Master, exported: dict[str, Any],
     assert not (tree / "changed").exists()
 
 
+def test_what_is_not_published_is_not_exported(zoo: Master) -> None:
+    file = zoo.path("/var/lib/perceus/vnfs/zoo/rootfs/etc/munge/munge.key")
+    file.parent.mkdir()
+    file.write_bytes(b"0123")
+    try:
+        result = zoo.call("vnfs_capsule", name="zoo", state="exported")
+    finally:
+        file.unlink()
+        file.parent.rmdir()
+    assert "/etc/munge/munge.key" in result["msg"].replace("'", "")
+    assert "munge key" in result["msg"]
+
+
 def test_nobody_is_trusted_in_silence(zoo: Master, exported: dict[str, Any], copy: str) -> None:
     options = {"name": copy, "state": "imported", "source": exported["capsule"]}
     assert "no checksum is given" in zoo.call("vnfs_capsule", **options)["msg"]
@@ -275,7 +288,7 @@ def test_a_damaged_capsule_is_refused_and_a_whole_one_is_imported_afterwards(
     assert zoo.do("vnfs_capsule", **import_options(exported, name=copy))["action"] == "import"
 
 
-@pytest.mark.parametrize("what", ["content", "mode", "attribute", "missing", "added"])
+@pytest.mark.parametrize("what", ["content", "mode", "attribute", "list", "missing", "added"])
 def test_a_capsule_that_was_packed_again_with_a_change_is_refused_by_name(
     zoo: Master, exported: dict[str, Any], forge: Forge, tmp_path: Path, what: str
 ) -> None:
@@ -292,14 +305,17 @@ def test_a_capsule_that_was_packed_again_with_a_change_is_refused_by_name(
         file.chmod(0o4755)
     elif what == "attribute":
         os.removexattr(file, "security.capability")
+    elif what == "list":
+        file = file.with_name("old")
+        os.removexattr(file, "system.posix_acl_access")
     elif what == "missing":
         file.unlink()
     else:
         file = file.with_name("added")
         file.touch()
-        (tmp_path / "rootfs/srv/zoo/old").unlink()  # so that there are no more files than were declared
+        (tmp_path / "rootfs/srv/zoo/half").unlink()  # so that there are no more files than were declared
     subprocess.run(
         ["tar", "-c", "--zstd", *preserving, "-f", forge(), "-C", tmp_path, "capsule.json", "manifest.json", "rootfs"],
         check=True,
     )
-    assert refuse(zoo)["member"] in (f"srv/zoo/{file.name}", "srv/zoo/old")
+    assert refuse(zoo)["member"] in (f"srv/zoo/{file.name}", "srv/zoo/half")

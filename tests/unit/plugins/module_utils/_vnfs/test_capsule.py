@@ -38,7 +38,7 @@ def test_what_is_no_header_is_refused(text: str) -> None:
 
 
 def render(*entries: Entry) -> str:
-    return Manifest(entries, (), ()).render()
+    return Manifest(entries).render()
 
 
 @pytest.mark.parametrize(
