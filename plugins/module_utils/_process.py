@@ -102,7 +102,7 @@ def output_of(argv: Sequence[str], *, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
         except BaseException:
             process.kill()
             raise
-        _, words = process.communicate()
+        words = process.communicate()[1]
     _require_status(Completed(tuple(argv), process.returncode, "", _text(words)), (0,))
 
 
