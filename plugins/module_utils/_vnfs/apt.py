@@ -26,10 +26,11 @@ INDEX_TARGETS = (
 
 @dataclass(frozen=True)
 class Distribution:
-    """What the master runs: ``debian`` and ``bookworm``, from os-release(5)."""
+    """What a tree or the master itself is: ``debian``, ``bookworm`` and ``12``, from os-release(5)."""
 
     name: str
-    codename: str
+    codename: str = ""
+    version: str = ""
 
     @property
     def keyring(self) -> Path:
@@ -45,9 +46,9 @@ class Source:
 
 
 def load_distribution(os_release: Path = OS_RELEASE) -> Distribution:
-    """Return what this master runs."""
+    """Return what ``os_release`` says, by default that this master runs."""
     fields = dict(word.partition("=")[::2] for word in shlex.split(os_release.read_text(), comments=True))
-    return Distribution(fields.get("ID", "linux"), fields.get("VERSION_CODENAME", ""))
+    return Distribution(fields.get("ID", "linux"), fields.get("VERSION_CODENAME", ""), fields.get("VERSION_ID", ""))
 
 
 def load_sources(suite: str, *, distribution: Distribution, runner: Runner) -> list[Source]:

@@ -26,6 +26,7 @@ from .acls import ACLS
 from .fields import plain
 from .manifest import Manifest, hash_stream, walk_tree
 from .options import Options
+from .packages import Installed, load_installed
 from .patterns import compile_patterns
 from .phases import Phases
 from .recipe import Recipe
@@ -188,7 +189,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
             with phases.measured("squashfs"):
                 _make_squashfs(plan, vnfs, folder, image / ROOT, runner)
             with phases.measured("describe"):
-                _describe(plan, image)
+                _describe(plan, image, load_installed(vnfs.rootfs, runner=runner))
             vnfs.images.mkdir(mode=0o755, exist_ok=True)
             if (vnfs.images / plan.generation).exists():  # and is not whole
                 remove_generation(vnfs, plan.generation)
@@ -259,9 +260,10 @@ def _literally(name: str) -> str:
     return re.sub(r"([][*?\\+@!()|])", r"\\\1", name)
 
 
-def _describe(plan: Plan, image: Path) -> None:
-    """Write manifest, checksums and header, and have all of the image on disk."""
+def _describe(plan: Plan, image: Path, installed: Installed) -> None:
+    """Write manifest, packages, checksums and header, and have all of the image on disk."""
     write_atomically(image / "manifest.json", plan.manifest.render())
+    write_atomically(image / "packages.json", installed.render())
     files = {name: _file_facts(image / name) for name in (KERNEL, INITRAMFS, ROOT)}
     header = {
         "format": FORMAT,
@@ -278,7 +280,7 @@ def _describe(plan: Plan, image: Path) -> None:
         "tree_files": len(plan.manifest.entries),
     }
     write_atomically(image / "image.json", json.dumps(header, indent=1) + "\n")
-    described = [*files, "manifest.json", "image.json"]
+    described = [*files, "manifest.json", "packages.json", "image.json"]
     sums = "".join(f"{_file_facts(image / name)['sha256']}  {name}\n" for name in described)
     write_atomically(image / "SHA256SUMS", sums)
 

@@ -18,7 +18,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest imp
 
 from .conftest import Master
 
-FILES = ["SHA256SUMS", "image.json", "initramfs.img", "manifest.json", "rootfs.squashfs", "vmlinuz"]
+FILES = ["SHA256SUMS", "image.json", "initramfs.img", "manifest.json", "packages.json", "rootfs.squashfs", "vmlinuz"]
 
 
 def served(master: Master) -> str:
