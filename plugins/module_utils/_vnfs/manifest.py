@@ -143,6 +143,32 @@ class Manifest:
         return f'{{"format": "{FORMAT}", "version": {VERSION}, "entries": [\n{lines}\n]}}\n'
 
 
+def parse_manifest(text: str) -> Manifest:
+    """Turn the text of ``manifest.json`` into a manifest, which knows nothing of what was left out.
+
+    Raises ValueError when it is not of that format.
+    """
+    document: Any = json.loads(text)
+    try:
+        if (document["format"], document["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"not of format {FORMAT!r} {VERSION}")
+        return Manifest(tuple(_parse_entry(fields) for fields in document["entries"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not of format {FORMAT!r}: {error}") from error
+
+
+def _parse_entry(fields: dict[str, Any]) -> Entry:
+    device = fields.get("device")
+    return Entry(
+        **{
+            **fields,
+            "mode": int(fields["mode"], 8),
+            "device": tuple(device) if device else None,
+            "xattrs": tuple(fields.get("xattrs", {}).items()),
+        }
+    )
+
+
 def walk_tree(rootfs: Path, *, exclude: Patterns = NO_PATTERNS, find_secret: FindSecret | None = None) -> Manifest:
     """Return what an image of the tree holds. Raises :class:`PerceusError` when a file cannot be read."""
     scrubbed: list[str] = []

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, parse_manifest, walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.secrets import Secret
 from hypothesis import given
@@ -137,3 +137,18 @@ def test_the_manifest_is_json_with_a_file_a_line(tree: Path) -> None:
     (tool,) = [entry for entry in document["entries"] if entry["name"] == "usr/bin/tool"]
     assert (tool["mtime"], tool["size"], tool["mode"]) == (1, 7, "0644")
     assert len(manifest.render().splitlines()) == len(manifest.entries) + 2
+
+
+def test_what_is_written_is_read_again(tree: Path) -> None:
+    os.setxattr(tree / "usr/bin/tool", "user.note", b"\0\xff")
+    os.link(tree / "usr/bin/tool", tree / "usr/bin/twin")
+    os.mknod(tree / "null", 0o20666, os.makedev(1, 3))
+    (tree / os.fsdecode(b"latin\344")).symlink_to("/a b")
+    manifest = walk_tree(tree)
+    assert parse_manifest(manifest.render()).entries == manifest.entries
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": "perceus-manifest", "version": 1, "entries": [{}]}'])
+def test_another_format_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not of format|Expecting value"):
+        parse_manifest(text)
