@@ -11,8 +11,8 @@ short_description: Lay dictionaries out as the lines of a table
 version_added: 0.1.0
 description:
   - Makes a line of headings and one line for each dictionary, in columns as wide as their widest value.
-  - Booleans are shown as C(yes) and C(no), null and what is missing as C(-).
-positional: columns
+  - Booleans are shown as C(yes) and C(no), null and what is missing as C(-), lists as their elements.
+positional: columns, sizes
 options:
   _input:
     description: The rows.
@@ -23,6 +23,11 @@ options:
     description: The heading of each column, and the key of what stands in it.
     type: dict
     required: true
+  sizes:
+    description: The keys of what is a number of bytes and shown in MiB.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = """
@@ -41,18 +46,23 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+MIB = 1024 * 1024  # bytes
 WORDS = {True: "yes", False: "no", None: "-"}
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[str]:
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], sizes: Sequence[str] = ()) -> list[str]:
     """Return the lines of the table."""
-    cells = [list(columns), *([_show(row.get(key)) for key in columns.values()] for row in rows)]
+    cells = [list(columns), *([_show(row.get(key), key in sizes) for key in columns.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
 
 
-def _show(value: Any) -> str:
-    return WORDS[value] if value is None or isinstance(value, bool) else str(value)
+def _show(value: Any, is_size: bool) -> str:
+    if value is None or isinstance(value, bool):
+        return WORDS[value]
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or WORDS[None]
+    return f"{value / MIB:.1f} MiB" if is_size else str(value)
 
 
 class FilterModule:

@@ -63,3 +63,15 @@ def test_a_table_is_as_wide_as_what_stands_in_it() -> None:
 
 def test_a_table_of_nothing_has_its_headings() -> None:
     assert table([], {"HostName": "name"}) == ["HostName"]
+
+
+def test_a_table_shows_bytes_and_lists_for_people() -> None:
+    rows: list[dict[str, object]] = [
+        {"name": "a", "size": 1572864, "nodes": ["n1", "n2"]},
+        {"name": "b", "size": None, "nodes": []},
+    ]
+    assert table(rows, {"Size": "size", "Nodes": "nodes"}, sizes=["size"]) == [
+        "Size     Nodes",
+        "1.5 MiB  n1, n2",
+        "-        -",
+    ]
