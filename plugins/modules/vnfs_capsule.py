@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: vnfs_capsule
-short_description: Export a VNFS into a file, and import it
+short_description: Export a VNFS into a file or an OCI image, and import it
 version_added: 0.1.0
 description:
   - A capsule is one file that holds a VNFS, as a backup or for another master. It has the tree as an image of it would
     be, with owners, modes, capabilities, access control lists, extended attributes, hard links and holes.
-  - The password of root, ssh keys that may log in and whatever publishing leaves out or refuses stays with the master
-    that exports.
+  - What publishing leaves out is in no capsule, and what it refuses is not exported. The capsule's recipe has neither
+    the hash of root's password nor the ssh keys that may log in; the tree has both, if they were asked for.
   - A capsule is looked at from end to end before anything of it is unpacked, unpacked where it can reach no file of the
     master, and compared with its manifest file by file. Only then it becomes the VNFS.
   - An export or import that fails or is killed changes nothing.
@@ -25,7 +25,7 @@ options:
   state:
     description:
       - V(exported) writes C(NAME-GENERATION.vnfs) and its checksum, C(NAME-GENERATION.vnfs.sha256), into O(folder),
-        unless they are there.
+        unless they are there. With O(format=oci) it is the folder C(NAME-GENERATION.oci).
       - V(imported) makes the VNFS from O(source), unless it was made from the same capsule.
     type: str
     choices: [exported, imported]
@@ -36,6 +36,19 @@ options:
     default: /var/lib/perceus/capsules
   generation:
     description: The published generation to export. By default the tree is exported as it is now.
+    type: str
+  format:
+    description:
+      - V(vnfs) is a capsule.
+      - V(oci) is a layout with one OCI image, tagged with the generation. It takes more room and time.
+        M(perceus.cluster.vnfs) can build a VNFS from it.
+    type: str
+    choices: [vnfs, oci]
+    default: vnfs
+  push:
+    description:
+      - Where to copy the OCI image to, in the words of skopeo, C(docker://REGISTRY/NAME:TAG) or C(oci:/LAYOUT:TAG).
+      - Log in to the registry beforehand, as root, with C(skopeo login).
     type: str
   source:
     description: The capsule to import, a file on the master. Required if O(state=imported).
@@ -63,7 +76,7 @@ attributes:
     description: Nothing is written. A capsule to import is looked at from end to end.
   diff_mode:
     support: full
-    description: Shows the file that is made, or how C(vnfs.yml) changes.
+    description: Shows what is made, or how C(vnfs.yml) changes.
   idempotent:
     support: full
     description: An unchanged VNFS is exported once, a capsule imported once, unless O(force=true).
@@ -89,6 +102,14 @@ EXAMPLES = r"""
     state: imported
     source: "{{ capsule.capsule }}"
     checksum: "{{ capsule.checksum }}"
+
+- name: Push what nodes run to a registry
+  perceus.cluster.vnfs_capsule:
+    name: debian
+    state: exported
+    generation: 0123456789abcdef
+    format: oci
+    push: docker://registry.example.com/compute/debian:0123456789abcdef
 """
 
 RETURN = r"""
@@ -103,17 +124,19 @@ generation:
   returned: when a capsule was read or written, or would be
   sample: 0123456789abcdef
 action:
-  description: What was done, or would be done in check mode. One of V(export), V(import), V(replace), V(none).
+  description: What was done, or would be done in check mode. One of V(export), V(push), V(import), V(replace),
+    V(none).
   type: str
   returned: success
   sample: export
 capsule:
-  description: The file.
+  description: The file, or the folder of an OCI layout.
   type: str
   returned: success
   sample: /var/lib/perceus/capsules/debian-0123456789abcdef.vnfs
 checksum:
-  description: The SHA-256 of the file. In check mode, only of one that is there.
+  description:
+    - The SHA-256 of the file, or the digest of the OCI image. In check mode, only of what is there.
   type: str
   returned: success
   sample: sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
@@ -131,22 +154,24 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.archive import open_archive
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.exporting import (
+    CAPSULES,
+    SUFFIXES,
+    apply_export,
+    plan_export,
+)
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.importing import apply_import, plan_import
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.capsule import Capsule
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.transfer import (
-    CAPSULES,
-    apply_export,
-    apply_import,
-    plan_export,
-    plan_import,
-)
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["exported", "imported"], "required": True},
     "folder": {"type": "path", "default": str(CAPSULES)},
     "generation": {"type": "str"},
+    "format": {"type": "str", "choices": list(SUFFIXES), "default": "vnfs"},
+    "push": {"type": "str"},
     "source": {"type": "path"},
     "checksum": {"type": "str"},
     "unverified": {"type": "bool", "default": False},
@@ -157,11 +182,13 @@ ARGUMENTS = {
 
 def export_vnfs(module: AnsibleModule, vnfs: Vnfs, phases: Phases) -> dict[str, Any]:
     params = module.params
+    runner = CommandRunner()
+    options = {"form": params["format"], "generation": params["generation"], "push": params["push"]}
     with held(vnfs, writing=not module.check_mode):
-        plan = plan_export(vnfs, folder=Path(params["folder"]), generation=params["generation"])
+        plan = plan_export(vnfs, folder=Path(params["folder"]), runner=runner, **options)
         checksum = plan.checksum
         if not module.check_mode:
-            checksum = apply_export(plan, vnfs, runner=CommandRunner(), phases=phases)
+            checksum = apply_export(plan, vnfs, runner=runner, phases=phases)
     return {
         "changed": plan.changed,
         "action": plan.action,

@@ -120,13 +120,18 @@ class Archive:
 
     def unpack(self, target: Path, *, runner: Runner) -> None:
         """Unpack a checked archive into a folder, which is to be empty, with all that tar knows of each file."""
-        try:
+        with naming_the_cause(f"unpack {str(self.file)!r}"):
             runner(build_unpack_argv(self, target))
-        except CommandError as error:
-            first = error.details.get("stderr", "").strip().splitlines()[:1]
-            raise PerceusError(
-                f"Cannot unpack {str(self.file)!r}: {first[0] if first else error.msg}", error.hint, **error.details
-            ) from error
+
+
+@contextlib.contextmanager
+def naming_the_cause(what: str) -> Iterator[None]:
+    """Have an error of tar say what could not be done and why: its first line does, its last only that it failed."""
+    try:
+        yield
+    except CommandError as error:
+        first = error.details.get("stderr", "").strip().splitlines()[:1]
+        raise PerceusError(f"Cannot {what}: {first[0] if first else error.msg}", error.hint, **error.details) from error
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from .._errors import PerceusError
 from .._process import Runner
 from .acls import ACLS
-from .archive import PRESERVING, Archive, Member, Room
+from .archive import PRESERVING, Archive, Member, Room, naming_the_cause
 from .check import check
 from .fields import plain, take_fields
 from .manifest import EMPTY_MACHINE_ID, Manifest, hash_stream, walk_tree
@@ -36,6 +36,11 @@ HEADER, MANIFEST, TREE = "capsule.json", "manifest.json", "rootfs"
 LARGEST_HEADER, LARGEST_MANIFEST = 1024**2, 1024**3  # bytes
 CHECKSUM = re.compile("sha256:[0-9a-f]{64}")
 
+PACKING = (
+    *("--format=pax", "--no-recursion", *PRESERVING),
+    # tar's own headers would have its process id in their names
+    "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+)
 MADE = (EMPTY_MACHINE_ID.name, ACLS)  # for an image, and not from the tree
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -90,27 +95,34 @@ def pack_capsule(
     """Write a capsule of what the manifest has of a tree; ``scratch`` is a folder for what is not in the tree."""
     (scratch / HEADER).write_text(header.render())
     (scratch / MANIFEST).write_text(manifest.render())
-    machine_id = scratch / TREE / EMPTY_MACHINE_ID.name
+    made = [f"{TREE}/{name}" for name in write_made(scratch / TREE)]
+    argv = build_pack_argv(rootfs=rootfs, scratch=scratch, target=target, made=made)
+    with naming_the_cause(f"export into {str(target)!r}"):
+        MortalRunner(runner)(argv, stdin=name_files(manifest, below=TREE))
+
+
+def write_made(folder: Path) -> list[str]:
+    """Write below a folder what an image has and no tree does, and return the names."""
+    machine_id = folder / EMPTY_MACHINE_ID.name
     machine_id.parent.mkdir(parents=True)
     machine_id.touch(mode=EMPTY_MACHINE_ID.mode)
     os.utime(machine_id, (EMPTY_MACHINE_ID.mtime,) * 2)
-    names = [entry.name for entry in manifest.entries if entry.name not in MADE]
-    MortalRunner(runner)(
-        build_pack_argv(rootfs=rootfs, scratch=scratch, target=target),
-        stdin=b"".join(os.fsencode(os.path.join(TREE, name)).rstrip(b"/") + b"\0" for name in names),
-    )
+    return [EMPTY_MACHINE_ID.name]
 
 
-def build_pack_argv(*, rootfs: Path, scratch: Path, target: Path) -> list[str]:
+def name_files(manifest: Manifest, *, below: str = ".") -> bytes:
+    """Return the names of a tree's files for tar, each ended by a NUL."""
+    names = [f"{below}/{entry.name}".rstrip("/") for entry in manifest.entries if entry.name not in MADE]
+    return b"".join(os.fsencode(name) + b"\0" for name in names)
+
+
+def build_pack_argv(*, rootfs: Path, scratch: Path, target: Path, made: Sequence[str]) -> list[str]:
     """Return the command line that packs the names it reads, and what lies in ``scratch``."""
     return [
-        *("tar", "--create", f"--file={target}", "--format=pax", "--sparse", *PRESERVING),
-        # the names of tar's own headers would have its process id in them
-        "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-        *("--use-compress-program=zstd -3 -T0", "--no-recursion"),
+        *("tar", "--create", f"--file={target}", "--use-compress-program=zstd -3 -T0", "--sparse", *PACKING),
         *("-C", str(scratch), HEADER, MANIFEST),
         *("-C", str(rootfs.parent), "--null", "--files-from=-"),
-        *("-C", str(scratch), f"{TREE}/{EMPTY_MACHINE_ID.name}"),
+        *("-C", str(scratch), *made),
     ]
 
 

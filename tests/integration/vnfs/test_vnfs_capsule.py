@@ -154,6 +154,52 @@ def test_what_is_not_published_is_not_exported(zoo: Master) -> None:
     assert "munge key" in result["msg"]
 
 
+def test_a_full_disk_is_named_and_nothing_is_left(zoo: Master) -> None:
+    zoo.run("sh", "-c", "mkdir /var/lib/perceus/full && mount -t tmpfs -o size=16k full /var/lib/perceus/full")
+    try:
+        result = zoo.call("vnfs_capsule", name="zoo", state="exported", folder="/var/lib/perceus/full")
+        assert list(zoo.path("/var/lib/perceus/full").iterdir()) == []
+    finally:
+        zoo.run("sh", "-c", "umount /var/lib/perceus/full && rmdir /var/lib/perceus/full")
+    assert "No space left on device" in result["msg"]
+
+
+def test_an_oci_image_holds_everything_and_is_the_same_each_time(zoo: Master) -> None:
+    """But holes, of which OCI knows nothing."""
+    options = {"name": "zoo", "state": "exported", "format": "oci", "folder": "/var/lib/perceus/oci"}
+    results = [zoo.do("vnfs_capsule", **options, _ansible_check_mode=check) for check in (True, False) * 2]
+    assert [(result["action"], result["changed"]) for result in results] == [("export", True)] * 2 + [
+        ("none", False)
+    ] * 2
+    layout, digest = results[1]["capsule"], results[1]["checksum"]
+    image = f"{layout}:{results[1]['generation']}"
+    assert zoo.run("skopeo", "inspect", "--format", "{{.Digest}}", f"oci:{image}") == f"{digest}\n"
+    zoo.run("umoci", "raw", "unpack", "--image", image, "/var/lib/perceus/oci/tree")
+    trees = [walk_tree(zoo.path(tree)) for tree in ("/var/lib/perceus/vnfs/zoo/rootfs", "/var/lib/perceus/oci/tree")]
+    assert trees[0].render() == trees[1].render()
+
+    pushing = {**options, "push": "oci:/var/lib/perceus/oci/registry:latest"}
+    results = [zoo.do("vnfs_capsule", **pushing, _ansible_check_mode=check) for check in (True, False) * 2]
+    assert [result["action"] for result in results] == ["push", "push", "none", "none"]
+    assert zoo.run("skopeo", "inspect", "--format", "{{.Digest}}", pushing["push"]) == f"{digest}\n"
+
+    blob = next(zoo.path(f"{layout}/blobs/sha256").iterdir())
+    blob.write_bytes(blob.read_bytes()[:-1])
+    again = zoo.do("vnfs_capsule", **options)
+    assert (again["action"], again["checksum"]) == ("export", digest)
+    assert [path.name for path in zoo.path("/var/lib/perceus/oci").glob(".*")] == []
+
+
+def test_a_published_generation_comes_back_as_the_same_generation(image: Master, copy: str) -> None:
+    generation = os.readlink(image.vnfs / "current").removeprefix("images/")
+    options = {"name": "debian", "state": "exported", "generation": generation}
+    exported = image.do("vnfs_capsule", **options)
+    assert image.do("vnfs_capsule", **options, _ansible_check_mode=True)["action"] == "none"
+    image.do("vnfs_capsule", **import_options(exported, name=copy))
+    assert image.do("vnfs_image", name=copy, _ansible_check_mode=True)["generation"] == generation
+    image.path(exported["capsule"]).unlink()
+
+
 def test_nobody_is_trusted_in_silence(zoo: Master, exported: dict[str, Any], copy: str) -> None:
     options = {"name": copy, "state": "imported", "source": exported["capsule"]}
     assert "no checksum is given" in zoo.call("vnfs_capsule", **options)["msg"]

@@ -63,7 +63,9 @@ def test_a_manifest_of_another_form_differs(text: str) -> None:
 
 
 def test_tar_takes_names_as_they_are_and_keeps_everything() -> None:
-    argv = build_pack_argv(rootfs=Path("/store/debian/rootfs"), scratch=Path("/new"), target=Path("/x.vnfs"))
+    argv = build_pack_argv(
+        rootfs=Path("/store/debian/rootfs"), scratch=Path("/new"), target=Path("/x.vnfs"), made=["m"]
+    )
     assert argv[:3] == ["tar", "--create", "--file=/x.vnfs"]
     assert {"--sparse", "--xattrs", "--xattrs-include=*", "--numeric-owner", "--no-recursion", "--null"} <= set(argv)
     assert argv[argv.index("/store/debian") + 2] == "--files-from=-"
