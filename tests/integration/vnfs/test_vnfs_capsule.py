@@ -217,6 +217,8 @@ def test_nobody_is_trusted_in_silence(zoo: Master, exported: dict[str, Any], cop
 def forge(zoo: Master, tmp_path: Path) -> Iterator[Forge]:
     """Make a capsule of these members and put it on the master; its own parts are such as to be believed."""
     file = zoo.path(f"{FOLDER}/forged.vnfs")
+    file.parent.mkdir(exist_ok=True)
+    zoo.path("/var/lib/perceus/bait").write_text("untouched")
 
     def make(*members: dict[str, Any], entries: str = "", **header: Any) -> Path:
         parts = {"manifest": hashlib.sha256(entries.encode()).hexdigest(), "files": 10, "bytes": 1000, **header}
