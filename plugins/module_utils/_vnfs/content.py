@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from .._boot.images import INITRAMFS, KERNEL, ROOT
 from .._errors import PerceusError
 from .._process import Runner
 from .build import load_tree
@@ -104,7 +105,12 @@ def load_packages(vnfs: Vnfs, generation: str) -> Installed:
 def _parse_header(text: str) -> Header:
     document: Any = json.loads(text)
     try:
-        return Header(**{name: document[name] for name in Header.__dataclass_fields__})
+        said = {field.name: document[field.name] for field in fields(Header)}
+        said["files"] = {
+            name: {"sha256": str(said["files"][name]["sha256"]), "size": int(said["files"][name]["size"])}
+            for name in (KERNEL, INITRAMFS, ROOT)
+        }
+        return Header(**said)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an image's header: {error}") from error
 

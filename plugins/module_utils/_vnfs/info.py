@@ -32,7 +32,7 @@ class Wanted:
 def find_vnfs(store: Path, name: str | None) -> list[Vnfs]:
     """Return the VNFS of this name, or all; raises :class:`PerceusError` when the one that is named does not exist."""
     if name is None:
-        return list_vnfs(store)
+        return [vnfs for vnfs in list_vnfs(store) if vnfs.folder.is_dir()]
     vnfs = vnfs_in(store, name)
     if not vnfs.folder.is_dir():
         raise PerceusError(f"Cannot describe VNFS {name!r}: there is none of that name", hint="Build it", vnfs=name)
