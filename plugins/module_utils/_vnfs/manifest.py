@@ -83,7 +83,7 @@ class Entry:
     @property
     def has_acls(self) -> bool:
         """Whether it has an access control list, or is a folder that gives one to what is made in it."""
-        return any(name in (ACCESS, DEFAULT) for name, _ in self.xattrs)
+        return not {ACCESS, DEFAULT}.isdisjoint(dict(self.xattrs))
 
 
 @dataclass

@@ -52,8 +52,8 @@ class Detector:
 
     def find_hash(self, content: bytes) -> str | None:
         for line in content.splitlines():
-            user, _, rest = line.partition(b":")
-            found = rest.partition(b":")[0].lstrip(b"!*")
+            user, found = [*line.split(b":", 2), b""][:2]
+            found = found.lstrip(b"!*")
             if _HASH.fullmatch(found) and (user, found) != (b"root", self.root_hash.encode()):
                 return "password hash"
         return None
