@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,21 @@ def _require_status(completed: Completed, expected: tuple[int, ...]) -> None:
 
 def _clean_environment() -> dict[str, str]:
     return {"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8", "HOME": os.environ.get("HOME", "/root")}
+
+
+def attach(argv: Sequence[str]) -> int:
+    """Run a program with this process's standard streams and return its exit status, 128 and more for a signal.
+
+    The terminal's interrupts are the program's affair. Raises :class:`CommandError` when it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(list(argv))  # noqa: S603 - an argument list, never a shell
+    except OSError as error:
+        raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    status = process.wait()
+    return status if status >= 0 else 128 - status
 
 
 def _text(output: bytes | None) -> str:

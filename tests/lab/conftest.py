@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 import pytest
 import testinfra
-from lab import console, inventory, lifecycle, node, ssh
+from lab import console, lifecycle, node, ssh
+from lab import inventory as hosts
 from lab.settings import Lab
 from testinfra.host import Host
 
@@ -35,18 +36,23 @@ class Cluster:
     def playbook(self, name: str, *arguments: str, status: int = 0) -> str:
         """Run one of the collection's playbooks, which is to end with this exit status; return what it printed."""
         return _run(
-            ["ansible-playbook", "--inventory", str(inventory.MASTER), f"perceus.cluster.{name}", *arguments],
+            ["ansible-playbook", "--inventory", str(hosts.MASTER), f"perceus.cluster.{name}", *arguments],
             status=status,
         )
 
+    def ansible(self, program: str, *arguments: str, inventory: Path) -> str:
+        """Run one of ansible's programs on master, nodes and what else the inventory has."""
+        sources = (hosts.MASTER, hosts.nodes(self.lab), inventory)
+        return _run([program, *(word for source in sources for word in ("--inventory", str(source))), *arguments])
+
     def module(self, module: str, /, **options: object) -> str:
         """Run one of the collection's modules on the master."""
-        argv = ["ansible", "--inventory", str(inventory.MASTER), "master", "--module-name", f"perceus.cluster.{module}"]
+        argv = ["ansible", "--inventory", str(hosts.MASTER), "master", "--module-name", f"perceus.cluster.{module}"]
         return _run([*argv, "--args", json.dumps(options)])
 
     def inventory(self) -> dict[str, Any]:
         """The live inventory, as ``ansible-inventory --list`` has it, less its marks on text from the wire."""
-        output = _run(["ansible-inventory", "--inventory", str(inventory.nodes(self.lab)), "--list"])
+        output = _run(["ansible-inventory", "--inventory", str(hosts.nodes(self.lab)), "--list"])
         return dict(json.loads(output, object_hook=lambda value: value.get("__ansible_unsafe", value)))
 
     def run(self, host: str, *argv: str) -> str:

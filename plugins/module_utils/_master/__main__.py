@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs of the master's units: ``python3 -m perceus._master reconcile | identity | check-config FILE``."""
+"""The master's own programs: ``python3 -m perceus._master reconcile | identity | check-config FILE | shell VNFS``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from .._errors import PerceusError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one program and return its exit status: 0 done, 1 not done and said why, 2 called wrongly."""
+    """Run one program and return its exit status: 0 done, 1 not done and said why, 2 called wrongly.
+
+    ``shell`` has the exit status of what it runs.
+    """
     options = _build_parser().parse_args(arguments)
     try:
+        if options.program == "shell":
+            shell = importlib.import_module(".shell", __package__)
+            inside: int = shell.run(options.vnfs, options.argv, first=options.first)
+            return inside
         config = load_config(options.config)
         if options.program == "check-config":
             return 0
@@ -42,6 +49,10 @@ def _build_parser() -> argparse.ArgumentParser:
         program.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
     check = programs.add_parser("check-config", help="say all that is wrong with a configuration", allow_abbrev=False)
     check.add_argument("config", type=Path, metavar="FILE")
+    shell = programs.add_parser("shell", help="work inside a VNFS", allow_abbrev=False)
+    shell.add_argument("--first", action="store_true", help="make the program process 1")
+    shell.add_argument("vnfs", metavar="VNFS")
+    shell.add_argument("argv", metavar="PROGRAM", nargs=argparse.REMAINDER, help="default: a shell")
     return parser
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a program inside a tree as if it were booted there, unseen by the host: bwrap(1) in private namespaces.
 
-The program is root with all capabilities over the tree (chown, mknod, setcap work), has its own /proc, /dev, /run and
-/tmp, the master's network and resolv.conf, and starts no service. It dies with its caller, and with it all it started.
+The program is root with all capabilities over the tree (chown, mknod, setcap work), has its own /proc, /dev and /run,
+the master's network and resolv.conf, and starts no service. It dies with its caller, and with it all it started. /tmp
+is the tree's, so that one program finds there what another left; no image has it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from .._errors import CommandError, PerceusError
-from .._process import SYSTEM_PATH, Completed, Runner
+from .._process import SYSTEM_PATH, Completed, Runner, attach
 
 POLICY = Path("/usr/local/lib/perceus/sandbox/policy-rc.d")
 RESOLVER = Path("/etc/resolv.conf")
-OWN_FOLDERS = ("/dev", "/proc", "/run", "/tmp")  # noqa: S108 - inside, each is the sandbox's own
+OWN_FOLDERS = ("/dev", "/proc", "/run")  # inside, each is the sandbox's own
 LONGEST_CHAIN = 40  # symbolic links, as in path_resolution(7)
 
 ENVIRONMENT = {
@@ -28,6 +29,7 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
     "INITRD": "No",  # kernel packages leave the initramfs to us; see /etc/kernel/postinst.d/dracut
+    "SYSTEMD_OFFLINE": "1",  # systemctl enables and disables, and takes nothing for running
 }
 
 
@@ -73,13 +75,35 @@ class Sandbox:
         expected: tuple[int, ...] = (0,),
     ) -> Completed:
         """Run ``argv`` to its end. Raises :class:`CommandError` as the runner does."""
+        with self._command(argv, cwd, {}) as command, _blaming(argv):
+            return self.runner(command, stdin=stdin, expected=expected)
+
+    def attach(self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, first: bool = False) -> int:
+        """Run ``argv`` with this process's own standard streams, be they a terminal; return its exit status.
+
+        For programs of the master that stand in for the one inside. ``environment`` comes on top of the sandbox's;
+        ``first`` makes the program process 1, as Ansible wants a shell to be before it looks for systemd.
+        """
+        with self._command(argv, "/", environment or {}, first=first) as command:
+            return attach(command)
+
+    @contextlib.contextmanager
+    def _command(
+        self, argv: Sequence[str], cwd: str, environment: Mapping[str, str], *, first: bool = False
+    ) -> Iterator[list[str]]:
+        """Give the command line, and put the tree in order when it has ended."""
         masks = {} if self.read_only else self._masks()
-        command = build_sandbox_argv(
-            argv, rootfs=self.rootfs, read_only=self.read_only, masks=masks, shared=self.shared, cwd=cwd
-        )
         try:
-            with _blaming(argv):
-                return self.runner(command, stdin=stdin, expected=expected)
+            yield build_sandbox_argv(
+                argv,
+                rootfs=self.rootfs,
+                read_only=self.read_only,
+                masks=masks,
+                shared=self.shared,
+                cwd=cwd,
+                environment=environment,
+                first=first,
+            )
         finally:
             for target in masks:
                 self._remove_placeholder(target)
@@ -87,9 +111,17 @@ class Sandbox:
     def _masks(self) -> dict[str, Path]:
         """What to mount over files of the tree: their names, with links resolved inside, and the file shown."""
         masks = {chase(self.rootfs, "/usr/sbin/policy-rc.d"): self.policy}
-        if RESOLVER.exists():
+        if RESOLVER.exists() and not self._has_own_resolver():
             masks[chase(self.rootfs, "/etc/resolv.conf")] = RESOLVER
         return masks
+
+    def _has_own_resolver(self) -> bool:
+        """Whether the tree has a resolv.conf that somebody wrote: theirs to use and to replace."""
+        try:
+            found = (self.rootfs / chase(self.rootfs, "/etc")[1:] / "resolv.conf").lstat()
+        except OSError:
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
     def _remove_placeholder(self, target: str) -> None:
         """Remove the empty file that bwrap makes in the tree where there was none to mount over."""
@@ -122,13 +154,15 @@ def build_sandbox_argv(
     masks: Mapping[str, Path] | None = None,
     shared: Mapping[Path, str] | None = None,
     cwd: str = "/",
+    environment: Mapping[str, str] | None = None,
+    first: bool = False,
 ) -> list[str]:
     """Return the command line that runs ``argv`` inside ``rootfs``.
 
     ``masks`` maps files inside, free of links, to the files outside that are shown there.
     """
     own = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
-    for name in ("/tmp", "/var/tmp") if read_only else ("/tmp",):  # noqa: S108
+    for name in ("/tmp", "/var/tmp") if read_only else ():  # noqa: S108
         own += ["--perms", "1777", "--tmpfs", name]
     shown = []
     for target, source in (masks or {}).items():
@@ -137,7 +171,9 @@ def build_sandbox_argv(
         shown += [word for folder in reversed(folders) for word in ("--dir", folder)]
         shown += ["--ro-bind", str(source), target]
     lent = [word for source, target in (shared or {}).items() for word in ("--bind", str(source), target)]
-    environment = [word for name, value in ENVIRONMENT.items() for word in ("--setenv", name, value)]
+    variables = [
+        word for name, value in {**ENVIRONMENT, **(environment or {})}.items() for word in ("--setenv", name, value)
+    ]
     return [
         "bwrap",
         *("--ro-bind" if read_only else "--bind", str(rootfs), "/"),
@@ -145,8 +181,8 @@ def build_sandbox_argv(
         *shown,
         *lent,
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "vnfs"),
-        *("--cap-add", "ALL", "--die-with-parent", "--clearenv"),
-        *environment,
+        *("--cap-add", "ALL", "--die-with-parent", *(["--as-pid-1"] if first else []), "--clearenv"),
+        *variables,
         *("--chdir", cwd, "--", *argv),
     ]
 

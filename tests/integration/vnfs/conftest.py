@@ -10,12 +10,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.lookup.master_code import write_archive
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
@@ -25,14 +27,15 @@ MORTAL = ("setpriv", "--pdeathsig", "KILL")
 SET_UP = """
 set -e
 mount -t tmpfs tmpfs /mnt
-for folder in /var/lib /usr/local/lib; do
+for folder in /var/lib /usr/local; do
     mkdir -p "/mnt$folder/upper" "/mnt$folder/work"
     mount -t overlay -o "lowerdir=$folder,upperdir=/mnt$folder/upper,workdir=/mnt$folder/work" overlay "$folder"
 done
 mkdir -p /var/lib/perceus /usr/local/lib/perceus
 mount -t tmpfs -o mode=0755 tmpfs /var/lib/perceus
 mkdir /var/lib/perceus/vnfs
-cp -R "$1"/node "$1"/sandbox /usr/local/lib/perceus/
+cp -R "$1"/node "$1"/sandbox "$2" /usr/local/lib/perceus/
+cp "$1"/vnfs-shell /usr/local/sbin/
 echo ready
 exec sleep infinity
 """
@@ -126,11 +129,24 @@ class Master:
         return str(self.do("vnfs_command", name="debian", argv=list(argv))["stdout"])
 
 
+def await_lock(master: Master, pid: int) -> None:
+    """Wait until the process ``pid`` holds the capsule's lock."""
+    lock = master.vnfs.parent / ".debian.lock"
+    deadline = time.monotonic() + 60
+    while not lock.exists() or f"process {pid} " not in lock.read_text():
+        assert time.monotonic() < deadline, f"process {pid} never held the lock"
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="session")
-def master(installed: Path) -> Iterator[Master]:
+def master(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
     files = installed / "roles" / "vnfs_store" / "files"
+    code = tmp_path_factory.mktemp("code") / "perceus.zip"
+    write_archive(code, installed / "plugins" / "module_utils")
     holder = subprocess.Popen(
-        [*MORTAL, "unshare", "--mount", "sh", "-c", SET_UP, "sh", str(files)], stdout=subprocess.PIPE, text=True
+        [*MORTAL, "unshare", "--mount", "sh", "-c", SET_UP, "sh", str(files), str(code)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert holder.stdout is not None

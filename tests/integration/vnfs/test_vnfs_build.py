@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import RECIPE, Master
+from .conftest import RECIPE, Master, await_lock
 
 NOWHERE = "file:/nonexistent/archive"
 
@@ -107,10 +107,8 @@ def test_a_build_that_is_killed_leaves_the_old_tree_and_no_process(capsule: Mast
 
 def test_two_builds_do_not_meet(capsule: Master) -> None:
     process = capsule.start("vnfs_command", name="debian", argv=["sleep", "60"])
-    await_file(".debian.lock", capsule.vnfs.parent)
     try:
-        while f"process {process.pid} " not in (capsule.vnfs.parent / ".debian.lock").read_text():
-            time.sleep(0.05)
+        await_lock(capsule, process.pid)
         result = capsule.call("vnfs", **RECIPE)
     finally:
         process.kill()

@@ -57,10 +57,10 @@ def _commands() -> str:
         "ln -s /run/nobody/made/this /etc/resolv.conf",
         "ln -s /etc/shadow /etc/resolv.conf",
         "ln -s ../../../../../../etc/shadow /etc/resolv.conf",
-        "echo nameserver 192.0.2.1 > /etc/resolv.conf",
+        ": > /etc/resolv.conf",
         "true",
     ],
-    ids=["stub", "dangling", "shadow", "climbing", "file", "absent"],
+    ids=["stub", "dangling", "shadow", "climbing", "empty", "absent"],
 )
 def test_names_are_resolved_as_on_the_master_whatever_the_tree_has(capsule: Master, arrange: str) -> None:
     tree = capsule.vnfs / "rootfs"
@@ -78,6 +78,20 @@ def test_names_are_resolved_as_on_the_master_whatever_the_tree_has(capsule: Mast
         (capsule.vnfs / RESOLV).unlink(missing_ok=True)
         os.symlink(kept, capsule.vnfs / RESOLV)
     assert [path.read_bytes() for path in (tree / "etc/shadow", Path("/etc/shadow"))] == shadow
+
+
+def test_a_resolver_that_somebody_wrote_is_theirs_to_replace(capsule: Master) -> None:
+    resolv = capsule.vnfs / RESOLV
+    kept = os.readlink(resolv)
+    resolv.unlink()
+    resolv.write_text("nameserver 192.0.2.1\n")
+    try:
+        assert capsule.inside("cat", "/etc/resolv.conf") == "nameserver 192.0.2.1\n"
+        capsule.inside("sh", "-c", "echo nameserver 192.0.2.2 > /etc/new; mv /etc/new /etc/resolv.conf")
+        assert resolv.read_text() == "nameserver 192.0.2.2\n"
+    finally:
+        resolv.unlink()
+        os.symlink(kept, resolv)
 
 
 def _look(file: Path) -> Any:

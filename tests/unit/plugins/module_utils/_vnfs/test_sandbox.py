@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 ENVIRONMENT = [
     *("--clearenv", "--setenv", "PATH", SYSTEM_PATH, "--setenv", "HOME", "/root", "--setenv", "LC_ALL", "C.UTF-8"),
     *("--setenv", "DEBIAN_FRONTEND", "noninteractive", "--setenv", "INITRD", "No"),
+    *("--setenv", "SYSTEMD_OFFLINE", "1"),
 ]
 SEPARATED = [
     "--unshare-pid",
@@ -59,7 +60,7 @@ def test_a_writable_sandbox() -> None:
     )
     assert argv == [
         *("bwrap", "--bind", "/vnfs/a/rootfs", "/"),
-        *("--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--perms", "1777", "--tmpfs", "/tmp"),
+        *("--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"),
         *("--ro-bind", "/lib/policy", "/usr/sbin/policy-rc.d"),
         *("--dir", "/run/systemd", "--dir", "/run/systemd/resolve"),
         *("--ro-bind", "/etc/resolv.conf", "/run/systemd/resolve/stub"),

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One roles file for master, VNFS and running node: the same result on each, and nothing to do the second time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from proof import PLAYBOOK, PROOF, STARTED
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import Cluster
+
+pytestmark = pytest.mark.usefixtures("nodes")
+
+HOSTS = ("master", "debian.vnfs", "n101")
+VNFS = """\
+debian.vnfs:
+  ansible_connection: perceus.cluster.vnfs
+  ansible_python_interpreter: /usr/bin/python3
+  ansible_vnfs_master: 127.0.0.1
+"""
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The VNFS as it is seen from another machine than the master."""
+    file = tmp_path_factory.mktemp("inventory") / "vnfs.yml"
+    file.write_text("vnfs_capsules:\n  hosts:\n" + "".join(f"    {line}\n" for line in VNFS.splitlines()))
+    return file
+
+
+@pytest.fixture(scope="module")
+def customised(cluster: Cluster, inventory: Path) -> list[str]:
+    """What ansible-playbook said, the first time and the second."""
+    hosts = ("-e", f"site_hosts={','.join(HOSTS)}")
+    return [cluster.ansible("ansible-playbook", str(PLAYBOOK), *hosts, inventory=inventory) for _ in range(2)]
+
+
+def test_a_second_run_changes_nothing_anywhere(customised: list[str]) -> None:
+    recaps = [line for line in customised[1].splitlines() if line.startswith(HOSTS) and "changed=" in line]
+    assert len(recaps) == len(HOSTS)
+    assert all("changed=0 " in recap for recap in recaps), recaps
+
+
+@pytest.mark.usefixtures("customised")
+def test_the_result_is_the_same_everywhere(cluster: Cluster) -> None:
+    proofs = {
+        "master": cluster.run("master", PROOF),
+        "debian.vnfs": cluster.run("master", f"vnfs-shell debian sh -c '{PROOF.replace(chr(39), chr(34))}'"),
+        "n101": cluster.run("n101", PROOF),
+    }
+    assert len(proofs["master"].splitlines()) > 10
+    assert set(proofs.values()) == {proofs["master"]}, proofs
+
+
+@pytest.mark.usefixtures("customised")
+def test_a_service_runs_on_what_runs(cluster: Cluster) -> None:
+    for host in ("master", "n101"):
+        assert cluster.run(host, "systemctl", "is-active", "site-agent").strip() == "active"
+    assert not cluster.on_master(f"/var/lib/perceus/vnfs/debian/rootfs{STARTED}").exists()
+
+
+def test_the_live_inventory_has_the_vnfs(cluster: Cluster) -> None:
+    inventory = cluster.inventory()
+    assert inventory["vnfs_capsules"]["hosts"] == ["debian.vnfs"]
+    assert inventory["_meta"]["hostvars"]["debian.vnfs"]["perceus_vnfs"] == "debian"

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role ``site`` leaves on a host, told by the host's own programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PLAYBOOK = Path(__file__).with_name("site.yml")
+PROOF = """
+set -e
+getent group research
+getent passwd alice
+stat --format '%n %A %U:%G %F' /srv/site /usr/local/bin/site-hello /etc/site-agent.conf /srv/site/*.tar.gz
+cat /etc/site-agent.conf
+sha256sum /usr/local/bin/site-hello /srv/site/site-hello
+grep SITE /etc/profile
+readlink /etc/localtime
+dpkg-query --show site-agent
+systemctl is-enabled site-agent.service
+systemctl is-enabled fstrim.timer || true
+site-hello
+"""
+STARTED = Path("/srv/site/started")  # made by the daemon
