@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from proof import PLAYBOOK, PROOF, STARTED
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Cluster
@@ -35,7 +35,8 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def customised(cluster: Cluster, inventory: Path) -> list[str]:
     """What ansible-playbook said, the first time and the second."""
     hosts = ("-e", f"site_hosts={','.join(HOSTS)}")
-    return [cluster.ansible("ansible-playbook", str(PLAYBOOK), *hosts, inventory=inventory) for _ in range(2)]
+    playbook = str(cluster.root / "tests/site/site.yml")
+    return [cluster.ansible("ansible-playbook", playbook, *hosts, inventory=inventory) for _ in range(2)]
 
 
 def test_a_second_run_changes_nothing_anywhere(customised: list[str]) -> None:
@@ -46,10 +47,11 @@ def test_a_second_run_changes_nothing_anywhere(customised: list[str]) -> None:
 
 @pytest.mark.usefixtures("customised")
 def test_the_result_is_the_same_everywhere(cluster: Cluster) -> None:
+    proof = (cluster.root / "tests/site/proof.sh").read_text()
     proofs = {
-        "master": cluster.run("master", PROOF),
-        "debian.vnfs": cluster.run("master", f"vnfs-shell debian sh -c '{PROOF.replace(chr(39), chr(34))}'"),
-        "n101": cluster.run("n101", PROOF),
+        "master": cluster.run("master", proof),
+        "debian.vnfs": cluster.run("master", shlex.join(["vnfs-shell", "debian", "sh", "-c", proof])),
+        "n101": cluster.run("n101", proof),
     }
     assert len(proofs["master"].splitlines()) > 10
     assert set(proofs.values()) == {proofs["master"]}, proofs
@@ -59,7 +61,7 @@ def test_the_result_is_the_same_everywhere(cluster: Cluster) -> None:
 def test_a_service_runs_on_what_runs(cluster: Cluster) -> None:
     for host in ("master", "n101"):
         assert cluster.run(host, "systemctl", "is-active", "site-agent").strip() == "active"
-    assert not cluster.on_master(f"/var/lib/perceus/vnfs/debian/rootfs{STARTED}").exists()
+    assert not cluster.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/site/started").exists()
 
 
 def test_the_live_inventory_has_the_vnfs(cluster: Cluster) -> None:

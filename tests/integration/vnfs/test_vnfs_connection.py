@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from proof import PLAYBOOK, PROOF, STARTED
 
 from .conftest import Master, await_lock
 
@@ -61,20 +60,20 @@ def restored(capsule: Master) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restored")
-def test_a_role_customises_a_vnfs_once(capsule: Master, ansible: Ansible) -> None:
+def test_a_role_customises_a_vnfs_once(capsule: Master, ansible: Ansible, root: Path) -> None:
     before = capsule.run("cat", "/proc/self/mountinfo")
-    play = (str(PLAYBOOK), "-e", "site_hosts=debian.vnfs")
+    play = (str(root / "tests/site/site.yml"), "-e", "site_hosts=debian.vnfs")
     first, second = ansible("ansible-playbook", *play), ansible("ansible-playbook", *play)
     assert first.returncode == 0, first.stdout
     assert second.returncode == 0, second.stdout
     assert "changed=0 " in second.stdout, second.stdout
-    proof = capsule.inside("sh", "-c", PROOF).splitlines()
+    proof = capsule.inside("sh", "-c", (root / "tests/site/proof.sh").read_text()).splitlines()
     assert "alice:x:4201:4200::/home/alice:/bin/bash" in proof
     assert "/etc/site-agent.conf -rw-r----- root:research regular file" in proof
     assert "/srv/site drwxrwsr-x alice:research directory" in proof
     assert proof[-3:] == ["enabled", "masked", "hello"]
     tree = capsule.vnfs / "rootfs"
-    assert not (tree / STARTED.relative_to("/")).exists()
+    assert not (tree / "srv/site/started").exists()  # made by the daemon
     assert (tree / "etc/systemd/system/multi-user.target.wants/site-agent.service").is_symlink()
     assert capsule.run("cat", "/proc/self/mountinfo") == before
 

@@ -1,12 +1,6 @@
+#!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role ``site`` leaves on a host, told by the host's own programs."""
-
-from __future__ import annotations
-
-from pathlib import Path
-
-PLAYBOOK = Path(__file__).with_name("site.yml")
-PROOF = """
+# What the role site leaves on a host, told by the host's own programs.
 set -e
 getent group research
 getent passwd alice
@@ -19,5 +13,3 @@ dpkg-query --show site-agent
 systemctl is-enabled site-agent.service
 systemctl is-enabled fstrim.timer || true
 site-hello
-"""
-STARTED = Path("/srv/site/started")  # made by the daemon
