@@ -21,6 +21,9 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest imp
 
 from .conftest import Master
 
+INVENTORY = (
+    "perceus_master: {hosts: {localhost: {ansible_connection: local, ansible_python_interpreter: /usr/bin/python3}}}"
+)
 FOLDER = "/var/lib/perceus/capsules"
 Forge = Callable[..., Path]
 
@@ -122,6 +125,27 @@ def test_what_is_a_masters_own_stays_with_it(zoo: Master, exported: dict[str, An
     assert "kernel_args: quiet" in recipe
     assert "type: capsule" in recipe
     assert "allow_secrets: []" in recipe
+
+
+def test_playbooks_carry_it_from_one_name_to_another(zoo: Master, copy: str, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(INVENTORY)
+
+    def play(book: str, *options: str, **variables: Any) -> str:
+        variables["ansible_become"] = False
+        argv = ("ansible-playbook", "-i", str(inventory), f"perceus.cluster.{book}", "-e", json.dumps(variables))
+        return zoo.run(*argv, *options)
+
+    said = play("vnfs_export", vnfs="zoo", folder="/var/lib/perceus/elsewhere")
+    (checksum,) = re.findall("sha256:[0-9a-f]{64}", said)
+    (capsule,) = re.findall(r"/var/lib/perceus/elsewhere/zoo-[0-9a-f]{16}\.vnfs", said)
+    variables = {"vnfs": copy, "capsule": f"file://{capsule}", "checksum": checksum}
+    assert "failed=0" in play("vnfs_import", "--check", **variables)
+    assert re.search("changed=[23] ", play("vnfs_import", **variables))
+    assert "changed=0 " in play("vnfs_import", **variables)
+    assert "changed=0 " in play("vnfs_import", **{**variables, "capsule": capsule})
+    recipe = zoo.path(f"/var/lib/perceus/vnfs/{copy}/vnfs.yml").read_text()
+    assert f"file: {FOLDER}/{Path(capsule).name}" in recipe
 
 
 def test_a_vnfs_is_replaced_only_by_force(zoo: Master, exported: dict[str, Any], copy: str) -> None:
