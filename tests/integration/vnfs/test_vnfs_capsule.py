@@ -145,7 +145,7 @@ def test_playbooks_carry_it_from_one_name_to_another(zoo: Master, copy: str, tmp
     assert "changed=0 " in play("vnfs_import", **variables)
     assert "changed=0 " in play("vnfs_import", **{**variables, "capsule": capsule})
     recipe = zoo.path(f"/var/lib/perceus/vnfs/{copy}/vnfs.yml").read_text()
-    assert f"file: {FOLDER}/{Path(capsule).name}" in recipe
+    assert f"file: {FOLDER}/fetched/{Path(capsule).name}" in recipe
 
 
 def test_a_vnfs_is_replaced_only_by_force(zoo: Master, exported: dict[str, Any], copy: str) -> None:
