@@ -15,6 +15,7 @@ config: {root}/etc/perceus/cluster.json
 leases: {root}/var/lib/misc/dnsmasq.leases
 registry: {root}/var/lib/perceus/nodes.json
 reports: {root}/var/log/perceus/reports.log
+store: {root}/var/lib/perceus/vnfs
 """
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: leases
-short_description: The nodes of a cluster and the machines on its wire, live
+short_description: The nodes of a cluster, the machines on its wire, and its VNFSs, live
 version_added: 0.1.0
 author: The perceus.cluster maintainers (!UNKNOWN)
 description:
@@ -15,6 +15,9 @@ description:
   - Each node of the registry is a host by its registered name. A machine that holds a lease but is not registered is
     a host named after its MAC address, such as V(mac-525400123456), in the group C(unknown). Masked machines are left
     out.
+  - Each VNFS that has a tree is a host C(NAME.vnfs) in the group C(vnfs_capsules), with the connection plugin
+    P(perceus.cluster.vnfs#connection), so that any role can customise it. O(compose), O(groups) and O(keyed_groups) are
+    about machines, and VNFSs have no part in them.
   - Names that DHCP clients give themselves never become hosts. Such a name is a host variable if it is a host name, and
     is dropped with a warning otherwise. No value is ever a template.
   - dnsmasq rewrites its lease file in place. The file is read again until it is whole, so hosts do not come and go.
@@ -28,6 +31,8 @@ notes:
     C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs."
   - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
     C(perceus_lease_name), the client's own word."
+  - "Host variables of VNFSs: C(perceus_vnfs); C(perceus_generation), the published one, if any; C(ansible_connection)
+    and C(ansible_python_interpreter)."
 extends_documentation_fragment:
   - ansible.builtin.constructed
   - perceus.cluster.master.files
@@ -42,6 +47,11 @@ options:
       - A file in which to keep the last whole content of the lease file.
       - It is used, with a warning that says how old it is, when the lease file stays torn, as it does on a full disk.
         Without it that is an error.
+    type: path
+  store:
+    description:
+      - The VNFS store. Default is the one that O(config) names, C(/var/lib/perceus/vnfs).
+      - Only root may look into it. For other users there are no VNFSs, with a warning.
     type: path
 """
 
@@ -60,6 +70,7 @@ plugin: perceus.cluster.leases
 #     default_value: none
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +79,13 @@ from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable, to_safe_group_name
 from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine, load_machines
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import load_machines
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.hosts import load_hosts
+
+VNFS_GROUP = "vnfs_capsules"
+WAY_IN = {"ansible_connection": "perceus.cluster.vnfs", "ansible_python_interpreter": "/usr/bin/python3"}
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -84,32 +100,44 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
+        config = Path(self.get_option("config"))
         paths = {option: self._path(option) for option in ("leases", "registry", "reports")}
         try:
-            found = load_machines(Path(self.get_option("config")), last_good=self._path("last_good_leases"), **paths)
+            found = load_machines(config, last_good=self._path("last_good_leases"), **paths)
+            store = self._path("store") or load_config(config).store
         except PerceusError as error:
             raise AnsibleParserError(str(error)) from error
-        for warning in found.warnings:
+        vnfs_hosts, warnings = load_hosts(store)
+        for warning in (*found.warnings, *warnings):
             self.display.warning(warning)
-        for group in ("nodes", "live", "expired", "unknown", "disabled"):
+        for group in ("nodes", "live", "expired", "unknown", "disabled", VNFS_GROUP):
             self.inventory.add_group(group)
         for machine in (*found.nodes, *found.unknown):
-            self._add(machine)
+            variables = _host_variables(machine.facts)
+            variables["ansible_host"] = variables["perceus_address"]
+            self._add(machine.name, machine.groups, variables)
+            self._construct(machine.name, variables)
+        for host in vnfs_hosts:
+            self._add(host.name, [VNFS_GROUP], {**WAY_IN, **_host_variables(host.facts)})
 
     def _path(self, option: str) -> Path | None:
         value = self.get_option(option)
         return Path(value) if value else None
 
-    def _add(self, machine: Machine) -> None:
-        name = self.inventory.add_host(machine.name)
-        known = {fact: value for fact, value in machine.facts.items() if value is not None}
-        variables: dict[str, Any] = {f"perceus_{fact}": wrap_var(value) for fact, value in known.items()}
-        variables["ansible_host"] = variables["perceus_address"]
+    def _add(self, name: str, groups: Iterable[str], variables: Mapping[str, Any]) -> None:
+        self.inventory.add_host(name)
         for variable, value in variables.items():
             self.inventory.set_variable(name, variable, value)
-        for group in machine.groups:
+        for group in groups:
             self.inventory.add_child(self.inventory.add_group(to_safe_group_name(group)), name)
+
+    def _construct(self, name: str, variables: Mapping[str, Any]) -> None:
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+
+def _host_variables(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that are known, none of them ever a template."""
+    return {f"perceus_{fact}": wrap_var(value) for fact, value in facts.items() if value is not None}

@@ -26,6 +26,7 @@ _RESERVED = frozenset(
     | {"nodes", "live", "expired", "unknown", "disabled"}
     | {"ignore", "infinite"}
 )
+_RESERVED_VNFS = "capsules"  # nodes that boot a VNFS are in the group vnfs_NAME, VNFSs themselves in vnfs_capsules
 _CLIENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -48,6 +49,8 @@ def parse_vnfs_name(value: str) -> str:
             f"Cannot name a VNFS {value!r}: not a plain name",
             hint="Use at most 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
         )
+    if value == _RESERVED_VNFS:
+        raise PerceusError(f"Cannot name a VNFS {value!r}: the name has another meaning", hint="Use another name")
     return value
 
 

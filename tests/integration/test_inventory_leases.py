@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 
 UNSAFE = "__ansible_unsafe"  # so Ansible writes down a text that it must never take for a template
-FIXED_GROUPS = ("nodes", "live", "expired", "unknown", "disabled")
+FIXED_GROUPS = ("nodes", "live", "expired", "unknown", "disabled", "vnfs_capsules")
 LEASES = """\
 4000000000 52:54:00:00:00:01 10.17.64.1 n102 01:52:54:00:00:00:01
 4000000000 52:54:00:00:00:02 10.17.5.102 * *
@@ -63,7 +63,7 @@ def ansible(source: Path) -> Ansible:
 
     def ansible(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         argv = [program, "-i", str(source), *arguments]
-        return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        return subprocess.run(argv, cwd=source.parent, capture_output=True, text=True, timeout=60, check=False)
 
     return ansible
 
@@ -167,6 +167,60 @@ def test_an_empty_cluster_has_all_fixed_groups(ansible: Ansible, config: Cluster
     config.leases.write_text("")
     groups = ansible("ansible-inventory", "--graph").stdout
     assert [group for group in FIXED_GROUPS if f"@{group}:" not in groups] == []
+
+
+@pytest.fixture
+def store(cluster: ClusterConfig) -> Path:
+    """Three VNFSs: one is published, one has a tree only, and one has no tree."""
+    for name in ("debian/rootfs", "debian/images/0123456789abcdef", "rocky-9.3/rootfs", "empty/images"):
+        (cluster.store / name).mkdir(parents=True)
+    (cluster.store / "debian/current").symlink_to("images/0123456789abcdef")
+    return cluster.store
+
+
+@pytest.mark.usefixtures("store")
+def test_each_tree_is_a_host_to_work_in_and_no_machine(ansible: Ansible) -> None:
+    groups, variables = list_inventory(ansible)
+    assert groups["vnfs_capsules"] == ["debian.vnfs", "rocky-9.3.vnfs"]
+    assert [name for name, hosts in groups.items() if "debian.vnfs" in hosts] == ["vnfs_capsules"]
+    way_in = {"ansible_connection": "perceus.cluster.vnfs", "ansible_python_interpreter": "/usr/bin/python3"}
+    generation = {"perceus_generation": "0123456789abcdef"}
+    assert variables["debian.vnfs"] == {**way_in, **generation, "perceus_vnfs": "debian"}
+    assert variables["rocky-9.3.vnfs"] == {**way_in, "perceus_vnfs": "rocky-9.3"}
+
+
+@pytest.mark.usefixtures("store")
+def test_no_vnfs_is_in_groups_that_a_site_makes_of_machines(ansible: Ansible, source: Path) -> None:
+    source.write_text(
+        source.read_text()
+        + """strict: true
+compose: {shelf: perceus_address}
+groups: {stock: perceus_vnfs | default('') == 'debian'}
+keyed_groups: [{prefix: runs, key: perceus_generation | default('nothing')}]
+"""
+    )
+    groups, _variables = list_inventory(ansible)
+    assert groups["stock"] == groups["runs_0123456789abcdef"] == ["n101"]
+
+
+@pytest.mark.parametrize("name", ["{{lookup('pipe','touch${IFS}MARKER')}}", "-oProxyCommand=id", "a;id", "a\nb", "A"])
+def test_a_hostile_folder_in_the_store_is_no_host_and_is_named(
+    ansible: Ansible, store: Path, tmp_path: Path, name: str
+) -> None:
+    (store / name / "rootfs").mkdir(parents=True)
+    done = ansible("ansible-inventory", "--list")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["vnfs_capsules"]["hosts"] == ["debian.vnfs", "rocky-9.3.vnfs"]
+    assert f"Cannot name a VNFS {name!r}: not a plain name. It is no host" in " ".join(done.stderr.split())
+    assert not (tmp_path / "MARKER").exists()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_store_that_cannot_be_listed_hides_no_machine(ansible: Ansible, source: Path) -> None:
+    source.write_text(source.read_text() + f"store: {source}\n")
+    done = ansible("ansible-inventory", "--list")
+    assert json.loads(done.stdout)["nodes"]["hosts"] == ["n101", "n102"]
+    assert "Cannot list the VNFSs in" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["cluster.json", "dnsmasq.leases"])

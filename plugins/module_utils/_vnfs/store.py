@@ -71,9 +71,13 @@ class Vnfs:
     def lock(self) -> Path:
         return self.folder.parent / f".{self.name}.lock"
 
+    @property
+    def has_tree(self) -> bool:
+        return self.rootfs.is_dir() and not self.rootfs.is_symlink()
+
     def require_tree(self) -> None:
         """Raise :class:`PerceusError` unless there is a tree to work with."""
-        if self.rootfs.is_symlink() or not self.rootfs.is_dir():
+        if not self.has_tree:
             raise PerceusError(f"Cannot use VNFS {self.name!r}: it has no rootfs", hint="Build it", vnfs=self.name)
 
 

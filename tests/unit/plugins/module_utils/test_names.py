@@ -92,6 +92,11 @@ def test_vnfs_may_not_be_called(value: str) -> None:
         parse_vnfs_name(value)
 
 
+def test_no_vnfs_puts_its_nodes_among_the_vnfss() -> None:
+    with pytest.raises(PerceusError, match="another meaning"):
+        parse_vnfs_name("capsules")
+
+
 @pytest.mark.parametrize("value", ["", "a-b", "a.b", "1a", "A"])
 def test_groups_may_not_be_called(value: str) -> None:
     with pytest.raises(PerceusError):
