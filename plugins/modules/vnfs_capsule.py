@@ -58,7 +58,7 @@ options:
     type: str
   unverified:
     description:
-      - Import a capsule for which there is no O(checksum).
+      - Import a capsule for which O(checksum) is not known.
       - The module warns of it, and C(vnfs.yml) remembers it together with the checksum that was found.
     type: bool
     default: false
@@ -201,7 +201,8 @@ def export_vnfs(module: AnsibleModule, vnfs: Vnfs, phases: Phases) -> dict[str, 
 
 def import_vnfs(module: AnsibleModule, vnfs: Vnfs, phases: Phases) -> dict[str, Any]:
     params = module.params
-    source = Capsule(params["source"], params["checksum"], params["unverified"], params["devices"])
+    checksum, unverified = params["checksum"], params["unverified"] and not params["checksum"]
+    source = Capsule(params["source"], checksum, unverified, params["devices"])
     with open_archive(Path(source.file)) as archive, held(vnfs, writing=not module.check_mode):
         plan = plan_import(vnfs, archive, source, force=params["force"], phases=phases)
         if not module.check_mode:

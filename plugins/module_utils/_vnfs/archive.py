@@ -14,7 +14,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from .._errors import CommandError, PerceusError
 from .._process import Runner, output_of
@@ -74,7 +74,7 @@ class Archive:
         """Return how many bytes have been read, also by the program that decompresses them."""
         return os.lseek(self.stream.fileno(), 0, os.SEEK_CUR)
 
-    def refuse(self, name: str, reason: str) -> None:
+    def refuse(self, name: str, reason: str) -> NoReturn:
         """Raise the :class:`PerceusError` that names a member."""
         raise PerceusError(
             f"Cannot unpack {str(self.file)!r}: its member {name!r} {reason}", hint="Nothing was unpacked", member=name
@@ -205,7 +205,7 @@ class _Meter(io.RawIOBase):
             self.complain(f"more than {HEADERS} bytes of headers")
         return block
 
-    def complain(self, reason: str) -> None:
+    def complain(self, reason: str) -> NoReturn:
         """Raise the :class:`PerceusError` that names the last member that was read."""
         where = f"after its member {self.last!r}" if self.last else "from its beginning"
         raise PerceusError(

@@ -11,13 +11,20 @@ import re
 import stat
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.archive import open_archive
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.capsule import Capsule
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.order import Order
 
 from .conftest import Master
 
@@ -214,14 +221,57 @@ def test_an_oci_image_holds_everything_and_is_the_same_each_time(zoo: Master) ->
     assert [path.name for path in zoo.path("/var/lib/perceus/oci").glob(".*")] == []
 
 
-def test_a_published_generation_comes_back_as_the_same_generation(image: Master, copy: str) -> None:
+@pytest.fixture(scope="module")
+def served(image: Master) -> Iterator[dict[str, Any]]:
+    """The result of exporting the generation that is served, of a VNFS that boots."""
     generation = os.readlink(image.vnfs / "current").removeprefix("images/")
     options = {"name": "debian", "state": "exported", "generation": generation}
     exported = image.do("vnfs_capsule", **options)
+    assert exported["generation"] == generation
     assert image.do("vnfs_capsule", **options, _ansible_check_mode=True)["action"] == "none"
-    image.do("vnfs_capsule", **import_options(exported, name=copy))
-    assert image.do("vnfs_image", name=copy, _ansible_check_mode=True)["generation"] == generation
+    yield exported
     image.path(exported["capsule"]).unlink()
+
+
+def test_an_import_that_is_killed_leaves_no_vnfs(image: Master, served: dict[str, Any], copy: str) -> None:
+    vnfs = image.path(f"/var/lib/perceus/vnfs/{copy}")
+    process = image.start("vnfs_capsule", **import_options(served, name=copy))
+    while not list(vnfs.glob(".tmp.*/rootfs/usr")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    assert [path.name for path in vnfs.glob("[!.]*")] == []
+    assert image.do("vnfs_capsule", **import_options(served, name=copy))["action"] == "import"
+    assert sorted(path.name for path in vnfs.iterdir()) == ["rootfs", "vnfs.yml"]
+
+
+def test_a_published_generation_comes_back_as_the_same(image: Master, served: dict[str, Any], copy: str) -> None:
+    image.do("vnfs_capsule", **import_options(served, name=copy))
+    assert image.do("vnfs_image", name=copy, _ansible_check_mode=True)["generation"] == served["generation"]
+
+
+def test_a_vnfs_is_built_from_a_capsule(zoo: Master, exported: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "capsule"
+    file.write_bytes(zoo.path(exported["capsule"]).read_bytes())
+    Capsule(str(file), exported["checksum"]).make_tree(tmp_path / "rootfs", Order((), None, CommandRunner(), Phases()))
+    assert walk_tree(tmp_path / "rootfs").render() == walk_tree(zoo.path("/var/lib/perceus/vnfs/zoo/rootfs")).render()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["capsule", "rootfs"]
+
+
+def test_tar_reaches_nothing_outside_whatever_it_unpacks(tmp_path: Path) -> None:
+    """Also not through a link that is in its way, which it follows."""
+    for folder in ("outside", "target", "packed/link"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "target/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "packed/link/member").touch()
+    file, packed = tmp_path / "archive", tmp_path / "packed"
+    subprocess.run(["tar", "--create", "--file", str(file), "-C", str(packed), "link/member"], check=True)
+    with open_archive(file) as archive, pytest.raises(PerceusError, match=r"Cannot unpack .*link/member: Cannot open"):
+        archive.unpack(tmp_path / "target", runner=CommandRunner())
+    assert list((tmp_path / "outside").iterdir()) == []
+    subprocess.run(["tar", "--extract", "--file", str(file), "-C", str(tmp_path / "target")], check=True)
+    assert list((tmp_path / "outside").iterdir()) == [tmp_path / "outside/member"]
 
 
 def test_nobody_is_trusted_in_silence(zoo: Master, exported: dict[str, Any], copy: str) -> None:
