@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, Manifest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import Entry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Manifest
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (
     Plan,
-    build_dracut_argv,
     build_mksquashfs_argv,
     diff_images,
-    find_kernel_release,
     plan_publish,
     render_left_out,
 )
@@ -60,33 +59,8 @@ def test_pruning_alone_is_a_change() -> None:
     assert not plan(B, current=B, published=(A, B), keep=2).changed
 
 
-def test_the_newest_kernel_is_taken_by_number() -> None:
-    names = ["boot/vmlinuz-6.1.0-9-amd64", "boot/vmlinuz-6.1.0-10-amd64", "boot/config-7", "srv/boot/vmlinuz-9", "boot"]
-    assert find_kernel_release(names) == "6.1.0-10-amd64"
-
-
-def test_the_kernel_that_is_wanted_is_taken_or_missed_by_name() -> None:
-    names = ["boot/vmlinuz-6.1.0-9-amd64", "boot/vmlinuz-6.1.0-10-amd64"]
-    assert find_kernel_release(names, wanted="6.1.0-9-amd64") == "6.1.0-9-amd64"
-    with pytest.raises(
-        PerceusError, match=r"Cannot publish kernel '6\.2': the tree has 6\.1\.0-10-amd64, 6\.1\.0-9-amd64"
-    ):
-        find_kernel_release(names, wanted="6.2")
-
-
-@pytest.mark.parametrize("names", [[], ["boot/vmlinuz-../../x"], ["vmlinuz"]])
-def test_a_tree_without_a_kernel_is_not_published(names: list[str]) -> None:
-    with pytest.raises(PerceusError, match="Cannot publish without a kernel"):
-        find_kernel_release(names)
-
-
 def test_the_command_lines() -> None:
     first = plan(A, current=None, published=())
-    assert build_dracut_argv(first) == [
-        *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
-        *("--compress", "zstd -3 -T0"),
-        *("--modules", "base perceus", "--tmpdir", "/tmp", "--kver", "6.1.0", "/run/perceus/initramfs.img"),
-    ]
     argv = build_mksquashfs_argv(
         first, rootfs=Path("/tree"), target=Path("/out"), left_out=Path("/left-out"), acls=Path("/a b")
     )

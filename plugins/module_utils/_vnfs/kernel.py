@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which kernel of a tree nodes boot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .._errors import PerceusError
+
+_KERNEL = re.compile(r"boot/vmlinuz-([A-Za-z0-9][A-Za-z0-9.+~_-]*)", re.ASCII)
+
+
+def find_kernels(names: Iterable[str]) -> list[str]:
+    """Return the releases of the kernels among the files of a tree."""
+    return [match[1] for match in map(_KERNEL.fullmatch, names) if match]
+
+
+def find_kernel_release(names: Iterable[str], *, wanted: str = "") -> str:
+    """Return the release of the kernel that is wanted, or of the newest, among the files of a tree."""
+    releases = find_kernels(names)
+    if not releases:
+        raise PerceusError("Cannot publish without a kernel: the tree has no /boot/vmlinuz-*", hint="Install one")
+    if wanted:
+        if wanted not in releases:
+            raise PerceusError(
+                f"Cannot publish kernel {wanted!r}: the tree has {', '.join(sorted(releases))}",
+                hint="Set the option kernel to one of these, or to nothing for the newest",
+            )
+        return wanted
+    return max(
+        releases,
+        key=lambda release: [
+            (part.isdigit(), int(part) if part.isdigit() else part) for part in re.findall(r"\d+|\D+", release)
+        ],
+    )
