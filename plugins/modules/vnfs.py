@@ -22,51 +22,16 @@ options:
     description: The VNFS.
     type: str
     required: true
-  mmdebstrap:
-    description: Build a new tree of Debian, or of a distribution made from it. This is what happens by default.
-    type: dict
-    suboptions:
-      suite:
-        description: The distribution's suite, such as V(bookworm) or V(trixie). By default the master's own.
-        type: str
-      mirror:
-        description:
-          - The archive to take packages from.
-          - By default the master's own apt sources, with the suite in the place of the master's suite.
-        type: str
-      components:
-        description: The archive's components. By default V(main).
-        type: list
-        elements: str
-      variant:
-        description: How much of the distribution is in the tree before O(packages). By default V(minbase).
-        type: str
-        choices: [apt, minbase, buildd, important, standard]
-  capsule:
-    description:
-      - Take the tree from a capsule, a file that M(perceus.cluster.vnfs_capsule) has exported, and configure it for
-        this master.
-    type: dict
-    suboptions:
-      file:
-        description: The capsule, a file on the master.
-        type: path
-      checksum:
-        description: The SHA-256 that it must have, as C(sha256:) and hexadecimal digits.
-        type: str
-      unverified:
-        description: Whether to take it without a checksum.
-        type: bool
-      devices:
-        description: Whether it may have device nodes.
-        type: bool
   kernel_package:
     description:
-      - The package that brings the nodes' kernel. By default V(linux-image-amd64).
+      - The package that brings the nodes' kernel, by default what the distribution takes, V(linux-image-amd64),
+        V(linux-generic) or V(kernel). For O(archive), O(folder), O(clone) and O(node) it is none.
       - V(linux-image-cloud-amd64) is enough for virtual machines. An empty one is for a tree that has its kernel.
     type: str
   base_packages:
-    description: Packages that every node needs. By default what the source takes to be so.
+    description:
+      - Packages that every node needs, by default what the distribution calls them.
+      - For O(archive), O(folder), O(clone) and O(node) they are none.
     type: list
     elements: str
   packages:
@@ -148,7 +113,9 @@ attributes:
     support: partial
     description: O(state=rebuilt) always builds.
     details: All else is idempotent.
-extends_documentation_fragment: perceus.cluster.master.store
+extends_documentation_fragment:
+  - perceus.cluster.master.store
+  - perceus.cluster.vnfs_sources
 seealso:
   - module: perceus.cluster.vnfs_image
   - module: perceus.cluster.vnfs_command
@@ -170,6 +137,63 @@ EXAMPLES = r"""
     mmdebstrap:
       suite: trixie
     kernel_package: linux-image-cloud-amd64
+
+- name: Build a VNFS of Ubuntu on a master that runs Debian and has the package ubuntu-keyring
+  perceus.cluster.vnfs:
+    name: ubuntu
+    mmdebstrap:
+      distribution: ubuntu
+      suite: noble
+      mirror: http://mirror.example.org/ubuntu
+
+- name: Build a VNFS of the Enterprise Linux family
+  perceus.cluster.vnfs:
+    name: alma
+    dnf:
+      release: "9"
+      repositories:
+        - name: baseos
+          baseurl: https://mirror.example.org/almalinux/$releasever/BaseOS/$basearch/os/
+          gpgkey: https://mirror.example.org/almalinux/RPM-GPG-KEY-AlmaLinux-9
+        - name: appstream
+          baseurl: https://mirror.example.org/almalinux/$releasever/AppStream/$basearch/os/
+          gpgkey: https://mirror.example.org/almalinux/RPM-GPG-KEY-AlmaLinux-9
+        - name: epel
+          baseurl: https://mirror.example.org/epel/$releasever/Everything/$basearch/
+          gpgkey: https://mirror.example.org/epel/RPM-GPG-KEY-EPEL-9
+
+- name: Make a VNFS of a container image
+  perceus.cluster.vnfs:
+    name: container
+    oci:
+      image: docker://registry.example.org/debian:bookworm
+      digest: sha256:{{ debian_bookworm_digest }}
+
+- name: Make a VNFS of a tar archive
+  perceus.cluster.vnfs:
+    name: legacy
+    archive:
+      file: /srv/legacy.tar.zst
+      checksum: sha256:{{ lookup('ansible.builtin.file', 'legacy.tar.zst.sha256') | split | first }}
+
+- name: Make a VNFS of a folder
+  perceus.cluster.vnfs:
+    name: legacy
+    folder:
+      root: /srv/legacy
+
+- name: Clone a VNFS to try something out
+  perceus.cluster.vnfs:
+    name: debian-test
+    clone:
+      vnfs: debian
+
+- name: Make a VNFS of a node that was set up by hand
+  perceus.cluster.vnfs:
+    name: golden
+    node:
+      host: n101
+      exclude: [/home/**, /var/cache/**]
 
 - name: Change how its image is made
   perceus.cluster.vnfs:
@@ -212,33 +236,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import apply_plan, load_current, want_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.fields import describe_arguments
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import COMPRESSION_LEVELS, ROOT_MODES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import plan_vnfs
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import VARIANTS
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources import SOURCES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
 
 STRINGS = {"type": "list", "elements": "str"}
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
-    "mmdebstrap": {
-        "type": "dict",
-        "options": {
-            "suite": {"type": "str"},
-            "mirror": {"type": "str"},
-            "components": STRINGS,
-            "variant": {"type": "str", "choices": list(VARIANTS)},
-        },
-    },
-    "capsule": {
-        "type": "dict",
-        "options": {
-            "file": {"type": "path"},
-            "checksum": {"type": "str"},
-            "unverified": {"type": "bool"},
-            "devices": {"type": "bool"},
-        },
-    },
+    **{name: {"type": "dict", "options": describe_arguments(source)} for name, source in SOURCES.items()},
     "kernel_package": {"type": "str"},
     "base_packages": STRINGS,
     "packages": STRINGS,
@@ -259,7 +267,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, mutually_exclusive=[list(SOURCES)], supports_check_mode=True)
     options = dict(module.params)
     name, state = options.pop("name"), options.pop("state")
     phases = Phases()
@@ -269,6 +277,8 @@ def main() -> None:
             current = load_current(vnfs)
             wanted = None if state == "absent" else want_recipe(options, current=current)
             plan = plan_vnfs(name, current, wanted, from_scratch=state == "rebuilt")
+            for warning in plan.warnings:
+                module.warn(warning)
             if not module.check_mode:
                 phases = apply_plan(plan, vnfs, runner=CommandRunner())
     except PerceusError as error:

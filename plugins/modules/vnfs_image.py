@@ -154,6 +154,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish impo
     apply_publish,
     diff_images,
     plan_publish,
+    require_bootable,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
 
@@ -170,6 +171,7 @@ def main() -> None:
         vnfs = vnfs_in(STORE, module.params["name"])
         with held(vnfs, writing=not module.check_mode):
             plan = plan_publish(vnfs, load_tree(vnfs))
+            require_bootable(plan)
             diff = diff_images(plan, vnfs)
             if not module.check_mode:
                 phases = apply_publish(plan, vnfs, runner=CommandRunner())

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import struct
@@ -188,6 +190,33 @@ class Dnsmasq:
         # Each answer repeats the name as a pointer, then type, class and TTL, length and the address: 16 bytes.
         records = answer[12 + len(question) :]
         return [str(IPv4Address(records[16 * index + 12 : 16 * index + 16])) for index in range(answer[7])]
+
+
+class Tree:
+    """A root file system in the making."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, name: str, content: str, *, mode: int = 0o644) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        path.chmod(mode)
+        return path
+
+    def add_program(self, program: str) -> None:
+        libraries = subprocess.run(["ldd", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+        for name in (program, *re.findall(r"(/\S+) \(0x", libraries)):
+            target = self.root / name.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(name, target)
+
+
+@pytest.fixture(scope="session")
+def tree_at() -> type[Tree]:
+    """Called with a folder, begins a root file system in it."""
+    return Tree
 
 
 @pytest.fixture

@@ -5,27 +5,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .._errors import PerceusError
 from .._process import Runner
-from .initramfs import DRACUT, Initramfs, provide_initramfs
-from .kernel import find_kernel_release, find_kernels
+from .families import UNKNOWN, load_family
 from .options import OPTION_NAMES
 from .phases import Phases
 from .recipe import Plan, Recipe, load_recipe, parse_recipe, plain_recipe, save_recipe
-from .sandbox import Sandbox
-from .seen import save_seen
+from .sandbox import Sandbox, chase
 from .sources import SOURCES, plain_source, want_source
+from .sources.clone import Clone
 from .sources.order import Order
-from .store import Vnfs, building, install_tree, refuse_mounts, remove_vnfs
-from .tree import walk_vnfs
+from .store import STORE, Vnfs, building, install_tree, refuse_mounts, remove_vnfs, vnfs_in
 
 NODE_FILES = Path("/usr/local/lib/perceus/node")
 INSIDE = "/run/perceus"  # where the node files are shown in the sandbox
 
+UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "perceus-ready.service")
 # Of no use where the root is in RAM and new at each boot.
 MASKED = (
@@ -59,12 +58,16 @@ def load_current(vnfs: Vnfs) -> Recipe | None:
     return load_tree(vnfs) if os.path.lexists(vnfs.rootfs) else None
 
 
-def want_recipe(asked: Mapping[str, Any], *, current: Recipe | None, node_files: Path = NODE_FILES) -> Recipe:
+def want_recipe(
+    asked: Mapping[str, Any], *, current: Recipe | None, node_files: Path = NODE_FILES, store: Path = STORE
+) -> Recipe:
     """Return the recipe that a module's options ask for. What is None is not said: an existing VNFS keeps what it has,
-    a new one gets the default.
+    a new one gets the default, or what the one has that it is cloned from.
     """
     source = want_source({name: asked.get(name) for name in SOURCES}, current=current.source if current else None)
     said = {key: value for key, value in asked.items() if value is not None and key not in SOURCES}
+    if current is None and isinstance(source, Clone):
+        current = load_tree(vnfs_in(store, source.vnfs))
     values = plain_recipe(current) if current else {}
     options = dict(values.get("options", {}))
     options.update({key: said.pop(key) for key in OPTION_NAMES if key in said})
@@ -100,37 +103,36 @@ def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_file
     if vnfs.rootfs.exists():
         refuse_mounts(vnfs.rootfs, "replace")
     with building(vnfs) as folder:
+        sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
         with phases.measured("bootstrap"):
-            order = Order(recipe.all_packages, recipe.source_date_epoch, runner, phases)
-            recipe.source.make_tree(folder / "rootfs", order)
+            order = Order(vnfs, recipe.all_packages(), recipe.source_date_epoch, runner, phases)
+            recipe.source.make_tree(sandbox.rootfs, order)
+        if not recipe.source.installs_packages:
+            with phases.measured("packages"):
+                family = load_family(sandbox) if recipe.source.base_packages is None else UNKNOWN
+                recipe.source.add_packages(sandbox, recipe.all_packages(family))
         with phases.measured("configure"):
-            sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
             _lay_foundation(sandbox)
             _configure(sandbox, recipe)
-        with phases.measured("initramfs"):
-            _prepare_initramfs(recipe, vnfs, folder, runner)
+            if recipe.source_date_epoch is not None:
+                settle_times(sandbox.rootfs, epoch=recipe.source_date_epoch)
         save_recipe(folder / "vnfs.yml", recipe)
         install_tree(vnfs, folder)
 
 
-def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner) -> None:
-    """Make the initramfs that the first image is to have, if there is all that it needs; and know the tree by then."""
-    manifest, seen = walk_vnfs(vnfs, recipe, rootfs=folder / "rootfs")
-    names = frozenset(entry.name for entry in manifest.entries)
-    if find_kernels(names) and DRACUT in names:
-        release = find_kernel_release(names, wanted=recipe.options.kernel)
-        wanted = Initramfs(release, recipe.options.compression_level, manifest.entries)
-        provide_initramfs(wanted, vnfs, folder / "rootfs", folder, runner=runner)
-    save_seen(vnfs.seen, seen)
+def settle_times(rootfs: Path, *, epoch: int) -> None:
+    """Let no file of a tree be younger than ``epoch``, in seconds since 1970."""
+    for _folder, folders, files, descriptor in os.fwalk(rootfs):
+        for name in (*folders, *files):
+            if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mtime > epoch:
+                os.utime(name, (epoch, epoch), dir_fd=descriptor, follow_symlinks=False)
 
 
 def _update(plan: Plan, recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
     sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
     if plan.missing_packages:
         with phases.measured("packages"):
-            sandbox(("apt-get", "--quiet", "update"))
-            sandbox(("apt-get", "--quiet", "--yes", "--no-install-recommends", "install", "--", *plan.missing_packages))
-            sandbox(("apt-get", "clean"))
+            recipe.source.add_packages(sandbox, plan.missing_packages)
     if plan.configures:
         with phases.measured("configure"):
             _configure(sandbox, recipe)
@@ -146,9 +148,24 @@ def _lay_foundation(sandbox: Sandbox) -> None:
 def _configure(sandbox: Sandbox, recipe: Recipe) -> None:
     """Bring into the tree what the recipe says beside packages. Each step may be repeated."""
     sandbox(("cp", "--recursive", "--no-target-directory", "--", INSIDE, "/"))
-    sandbox(("systemctl", "--quiet", "enable", *ENABLED))
-    sandbox(("systemctl", "--quiet", "mask", *MASKED))
+    for verb, units in (("enable", ENABLED), ("mask", MASKED)):
+        there = find_units(sandbox.rootfs, units)
+        if there:
+            sandbox(("systemctl", "--quiet", verb, *there))
     sandbox(("install", "-d", "-m", "0700", "/root/.ssh"))
     keys = "".join(f"{key}\n" for key in recipe.authorized_keys)
     sandbox(("install", "-m", "0600", "/dev/stdin", "/root/.ssh/authorized_keys"), stdin=keys)
     sandbox(("chpasswd", "--encrypted"), stdin=f"root:{recipe.root_password_hash or '*'}\n")
+
+
+def find_units(rootfs: Path, units: Iterable[str]) -> list[str]:
+    """Return those of ``units`` that a tree has. Not every distribution has them all, and without systemd none counts:
+    such a tree cannot be published, but completed.
+    """
+    if not os.path.lexists(_inside(rootfs, "/usr/bin/systemctl")):
+        return []
+    return [unit for unit in units if any(os.path.lexists(_inside(rootfs, f"{folder}/{unit}")) for folder in UNITS)]
+
+
+def _inside(rootfs: Path, name: str) -> Path:
+    return rootfs / chase(rootfs, name)[1:]

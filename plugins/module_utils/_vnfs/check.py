@@ -7,6 +7,7 @@ import re
 
 from .._errors import PerceusError
 
+NAME = re.compile(r"/[A-Za-z0-9 ./@:~_+-]*", re.ASCII)  # of a file, absolute
 PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_:~-]*[A-Za-z0-9+])?", re.ASCII)
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]*", re.ASCII)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, TypeVar
 
 from .._errors import PerceusError
@@ -20,13 +20,19 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
     "tuple[str, ...]": (list, tuple),
     "tuple[str, ...] | None": (list, tuple, type(None)),
 }
+_ARGUMENTS = {
+    "str": {"type": "str"},
+    "int": {"type": "int"},
+    "bool": {"type": "bool"},
+    "tuple[str, ...]": {"type": "list", "elements": "str"},
+}
 
 
 def take_fields(kind: type[T], values: Mapping[str, Any], *, what: str) -> T:
     """Make a ``kind`` of the values; what is missing has its default.
 
-    Its fields are of the types above. Raises :class:`PerceusError` for a field that is unknown, missing or of another
-    type, and whatever the class itself refuses.
+    Its fields are of the types above, or lists of the dataclass that ``metadata`` names as ``of``. Raises
+    :class:`PerceusError` for a field that is unknown, missing or of another type, and what the class itself refuses.
     """
     declared = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(declared))
@@ -38,8 +44,19 @@ def take_fields(kind: type[T], values: Mapping[str, Any], *, what: str) -> T:
             if field.default is MISSING and field.default_factory is MISSING:
                 raise PerceusError(f"Cannot use {what}: {name!r} is missing")
             continue
-        taken[name] = _checked(name, values[name], str(field.type), what)
+        parts = field.metadata.get("of")
+        taken[name] = (
+            _take_list(parts, values[name], name, what)
+            if parts
+            else _checked(name, values[name], str(field.type), what)
+        )
     return kind(**taken)
+
+
+def _take_list(kind: type[T], values: Any, name: str, what: str) -> tuple[T, ...]:
+    if not isinstance(values, (list, tuple)) or not all(isinstance(item, Mapping) for item in values):
+        raise PerceusError(f"Cannot use {what}: {name!r} is {values!r}")
+    return tuple(take_fields(kind, item, what=f"{what} ({name})") for item in values)
 
 
 def _checked(name: str, value: Any, declared: str, what: str) -> Any:
@@ -63,3 +80,22 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def describe_arguments(kind: type, *, required: bool = False) -> dict[str, Any]:
+    """Return the fields of a dataclass as options of a module; with ``required`` they have its defaults, or must be
+    given, else what is not given is None.
+    """
+    return {field.name: _describe_argument(field, required) for field in fields(kind)}
+
+
+def _describe_argument(field: Field[Any], required: bool) -> dict[str, Any]:
+    parts = field.metadata.get("of")
+    if parts:
+        return {"type": "list", "elements": "dict", "options": describe_arguments(parts, required=True)}
+    argument = dict(_ARGUMENTS[str(field.type).partition(" | ")[0]], no_log=False)
+    if required and field.default is MISSING:
+        argument["required"] = True
+    elif required and field.default is not None:
+        argument["default"] = field.default
+    return argument

@@ -9,14 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from .._errors import PerceusError
 from .._files import write_atomically
 from .check import PACKAGE, check
+from .families import UNKNOWN, Family
 from .fields import plain, take_fields
 from .options import Options
-from .sources import Source, parse_source, plain_source
+from .sources import parse_source, plain_source
+from .sources.base import Source
+
+T = TypeVar("T")
 
 _HASH = re.compile(r"\$[!-9;-~]+", re.ASCII)  # crypt(5): printable, no colon
 _KEY = re.compile(r"[^\x00-\x1f\x7f]+")
@@ -46,17 +50,23 @@ class Recipe:
         check("node files' digest", self.node_files, re.compile("[0-9a-f]{64}"))
         if self.root_password_hash and not _HASH.fullmatch(self.root_password_hash):
             raise PerceusError("Cannot use the root password's hash: it is not in the form of crypt(5)")
-        for package in self.all_packages:
+        for package in self.all_packages():
             check("package", package, PACKAGE)
         for key in self.authorized_keys:
             check("authorized key", key, _KEY)
 
-    @property
-    def all_packages(self) -> tuple[str, ...]:
-        """Every package that is asked for, each once."""
-        base = self.source.base_packages if self.base_packages is None else self.base_packages
-        kernel = self.source.kernel_package if self.kernel_package is None else self.kernel_package
+    def all_packages(self, family: Family = UNKNOWN) -> tuple[str, ...]:
+        """Return every package that is asked for, each once; ``family`` is the tree's, for a source that leaves it to
+        that.
+        """
+        base = _first(self.base_packages, self.source.base_packages, family.base_packages)
+        kernel = _first(self.kernel_package, self.source.kernel_package, family.kernel_package)
         return tuple(dict.fromkeys((*base, *([kernel] if kernel else ()), *self.packages)))
+
+
+def _first(said: T | None, proposed: T | None, otherwise: T) -> T:
+    """The first of these that is not None."""
+    return next((value for value in (said, proposed) if value is not None), otherwise)
 
 
 def parse_recipe(values: Mapping[str, Any]) -> Recipe:
@@ -126,6 +136,11 @@ class Plan:
     @property
     def changed(self) -> bool:
         return self.action != "none"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said aloud about a tree that is made."""
+        return self.wanted.source.warnings if self.wanted and self.action in ("build", "rebuild") else ()
 
     @property
     def missing_packages(self) -> tuple[str, ...]:

@@ -28,16 +28,22 @@ ENVIRONMENT = {
     "HOME": "/root",
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
-    "INITRD": "No",  # kernel packages leave the initramfs to us; see /etc/kernel/postinst.d/dracut
+    # Kernel packages leave the initramfs to us: by /etc/kernel/postinst.d/dracut, and by kernel-install(8)
+    "INITRD": "No",
+    "KERNEL_INSTALL_BYPASS": "1",
     "SYSTEMD_OFFLINE": "1",  # systemctl enables and disables, and takes nothing for running
 }
 
 
 @dataclass(frozen=True)
 class MortalRunner:
-    """A runner whose programs work on the host but die with their caller, and with them all that they started."""
+    """A runner whose programs work on the host but die with their caller, and with them all that they started.
+
+    ``mounts`` are options of bwrap(1) for what only these programs see.
+    """
 
     runner: Runner
+    mounts: tuple[str, ...] = ()
 
     def __call__(
         self,
@@ -49,10 +55,16 @@ class MortalRunner:
         cwd: str | None = None,
         expected: tuple[int, ...] = (0,),
     ) -> Completed:
-        own = ("--dev-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "--cap-add", "ALL", "--die-with-parent")
+        shown = ("--dev-bind", "/", "/", "--proc", "/proc", *self.mounts)
+        own = ("--unshare-pid", "--cap-add", "ALL", "--die-with-parent")
         with _blaming(argv):
             return self.runner(
-                ["bwrap", *own, "--", *argv], stdin=stdin, timeout=timeout, env=env, cwd=cwd, expected=expected
+                ["bwrap", *shown, *own, "--", *argv],
+                stdin=stdin,
+                timeout=timeout,
+                env=env,
+                cwd=cwd,
+                expected=expected,
             )
 
 

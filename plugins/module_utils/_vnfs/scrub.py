@@ -13,7 +13,10 @@ _ANYTHING = compile_patterns(
         "/usr/lib/perceus/acls",  # publishing makes it
         # The folders stay, what is in them does not.
         *("/dev/*", "/proc/*", "/run/*", "/sys/*", "/tmp/*", "/var/tmp/*"),  # noqa: S108
-        *("/var/cache/apt/archives/*", "/var/lib/apt/lists/*", "/var/lib/systemd/coredump/*"),
+        *("/var/cache/apt/archives/*", "/var/lib/apt/lists/*", "/var/cache/dnf/*", "/var/lib/dnf/history.sqlite*"),
+        # What SQLite has of rpm's database only while somebody reads it
+        *("/var/lib/rpm/rpmdb.sqlite-shm", "/usr/lib/sysimage/rpm/rpmdb.sqlite-shm"),
+        "/var/lib/systemd/coredump/*",
         # Leases, and the identifiers by which DHCP servers know a machine
         *("/var/lib/dhcp/*", "/var/lib/dhclient/*", "/var/lib/dhcpcd*/*", "/var/lib/dhcpv6/*"),
         *("/var/lib/NetworkManager/*", "/var/lib/systemd/network/*", "/etc/dhcpcd.duid", "/etc/dhcpcd.secret"),

@@ -5,8 +5,6 @@ NAME/vnfs.yml             the recipe
 NAME/rootfs/              the editable tree
 NAME/images/GENERATION/   immutable
 NAME/current              -> images/GENERATION, flipped atomically
-NAME/initramfs/           the last one made, for generations that would get the same
-NAME/.seen                what the last walk over the tree found; safe to remove
 NAME/.tmp.*  NAME/.old    what is being built or removed, and the tree that is being replaced
 .NAME.gone                what is being removed altogether
 .NAME.lock                the lock, which outlives the folder
@@ -60,10 +58,6 @@ class Vnfs:
     @property
     def current(self) -> Path:
         return self.folder / "current"
-
-    @property
-    def seen(self) -> Path:
-        return self.folder / ".seen"
 
     @property
     def old(self) -> Path:
@@ -218,10 +212,13 @@ def remove_tree(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def refuse_mounts(folder: Path, verb: str) -> None:
-    """Raise :class:`PerceusError` when something is mounted on or below ``folder``, also from the same disk."""
+def refuse_mounts(folder: Path, verb: str, *, below: bool = False) -> None:
+    """Raise :class:`PerceusError` when something is mounted on or below ``folder``, also from the same disk; with
+    ``below`` the folder itself may be a mount point.
+    """
+    point = os.fsencode(folder.resolve())
     with open("/proc/self/mountinfo", "rb") as stream:
-        mounts = mounts_below(stream.read(), os.fsencode(folder.resolve()))
+        mounts = [mount for mount in mounts_below(stream.read(), point) if not (below and mount == point)]
     if mounts:
         named = ", ".join(repr(os.fsdecode(mount)) for mount in mounts)
         raise PerceusError(f"Cannot {verb} {str(folder)!r}: mounted there is {named}", hint="Unmount it first")

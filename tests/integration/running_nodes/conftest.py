@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -62,27 +61,6 @@ exec "$@"
 """
 
 
-class Tree:
-    """A root file system in the making."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def write(self, name: str, content: str, *, mode: int = 0o644) -> Path:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        path.chmod(mode)
-        return path
-
-    def add_program(self, program: str) -> None:
-        libraries = subprocess.run(["ldd", program], stdout=subprocess.PIPE, text=True, check=True).stdout
-        for name in (program, *re.findall(r"(/\S+) \(0x", libraries)):
-            target = self.root / name.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(name, target)
-
-
 @dataclass
 class RunningNode:
     """A booted node: its registry entry and the process that is its init."""
@@ -110,8 +88,9 @@ class RunningNode:
 class Cluster:
     """A master's state on disk, and nodes that really answer on its wire."""
 
-    def __init__(self, config: ClusterConfig, folder: Path, wire: Any) -> None:
+    def __init__(self, config: ClusterConfig, folder: Path, wire: Any, tree_at: Any) -> None:
         self.config = config
+        self.tree_at = tree_at
         self.folder = folder
         self.wire = wire
         self.nodes: dict[str, RunningNode] = {}
@@ -124,9 +103,9 @@ class Cluster:
         self.authorized_key = key.with_suffix(".pub").read_text()
         config.leases.touch()
 
-    def make_tree(self, name: str) -> Tree:
+    def make_tree(self, name: str) -> Any:
         """Return the least tree that a node can run from."""
-        tree = Tree(self.folder / "trees" / name)
+        tree = self.tree_at(self.folder / "trees" / name)
         for folder in ("usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "dev", "proc", "run", "sys", "tmp", "var/log"):
             (tree.root / folder).mkdir(parents=True)
         for link in ("bin", "sbin", "lib", "lib64"):
@@ -143,7 +122,7 @@ class Cluster:
         (tree.root / "root").chmod(0o700)
         return tree
 
-    def publish(self, tree: Tree, generation: str, *, kernel: str = "a kernel") -> Path:
+    def publish(self, tree: Any, generation: str, *, kernel: str = "a kernel") -> Path:
         """Publish ``tree`` as the VNFS debian's current generation; return its root file system's image."""
         vnfs = self.config.store / "debian"
         image = vnfs / "images" / generation
@@ -248,8 +227,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(config: ClusterConfig, tmp_path: Path, wire: Any) -> Iterator[Cluster]:
-    made = Cluster(config, tmp_path, wire)
+def cluster(config: ClusterConfig, tmp_path: Path, wire: Any, tree_at: Any) -> Iterator[Cluster]:
+    made = Cluster(config, tmp_path, wire, tree_at)
     yield made
     for node in made.nodes.values():
         made.shut_down(node)

@@ -1,22 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the tree of a VNFS comes from: a file for each source, and its line in the table below.
 
-A source is a frozen dataclass, named after what it reads. Its fields are the options of the module's option of the same
+A source is a frozen dataclass, a :class:`~.base.Source`. Its fields are the options of the module's option of the same
 name as its ``type``, kept in ``vnfs.yml``; its ``__post_init__`` refuses what is hostile or makes no sense.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any
 
 from ..._errors import PerceusError
 from ..fields import plain, take_fields
+from .archive import Archive
+from .base import Source
 from .capsule import Capsule
+from .clone import Clone
+from .dnf import Dnf
+from .folder import Folder
 from .mmdebstrap import Mmdebstrap
+from .node import Node
+from .oci import Oci
 
-Source = Union[Mmdebstrap, Capsule]
-SOURCES: dict[str, type[Source]] = {kind.type: kind for kind in (Mmdebstrap, Capsule)}
+SOURCES: dict[str, type[Source]] = {
+    Archive.type: Archive,
+    Capsule.type: Capsule,
+    Clone.type: Clone,
+    Dnf.type: Dnf,
+    Folder.type: Folder,
+    Mmdebstrap.type: Mmdebstrap,
+    Node.type: Node,
+    Oci.type: Oci,
+}
 DEFAULT = Mmdebstrap.type
 
 
@@ -44,5 +59,5 @@ def want_source(asked: Mapping[str, Mapping[str, Any] | None], *, current: Sourc
         raise PerceusError(f"Cannot take a VNFS from {' and '.join(sorted(given))} at once")
     name, options = next(iter(given.items()), (current.type if current else DEFAULT, {}))
     said = {key: value for key, value in options.items() if value is not None}
-    before = plain(current) if current is not None and current.type == name else SOURCES[name].propose()
+    before = plain(current) if current is not None and current.type == name else SOURCES[name].propose(said)
     return parse_source({"type": name, **before, **said})

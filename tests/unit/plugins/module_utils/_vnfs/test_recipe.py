@@ -20,8 +20,9 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmde
 from hypothesis import given
 from hypothesis import strategies as st
 
+SOURCE = Mmdebstrap(suite="bookworm")
 RECIPE = Recipe(
-    source=Mmdebstrap(suite="bookworm"),
+    source=SOURCE,
     packages=("sudo",),
     authorized_keys=("ssh-ed25519 AAAA me",),
     root_password_hash="$y$j9T$salt$hash",  # noqa: S106
@@ -128,7 +129,7 @@ def test_only_missing_packages_are_installed() -> None:
 )
 def test_the_source_is_not_changed_unasked(change: dict[str, Any]) -> None:
     with pytest.raises(PerceusError, match=f"Cannot change {next(iter(change))} of VNFS 'debian'"):
-        plan_vnfs("debian", RECIPE, replace(RECIPE, source=replace(RECIPE.source, **change)))
+        plan_vnfs("debian", RECIPE, replace(RECIPE, source=replace(SOURCE, **change)))
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,8 @@ def test_options_alone_leave_the_tree_alone() -> None:
 
 def test_each_package_is_asked_for_once_and_an_empty_kernel_not_at_all() -> None:
     recipe = replace(RECIPE, base_packages=("curl", "sudo"), kernel_package="")
-    assert recipe.all_packages == ("curl", "sudo")
-    assert "linux-image-amd64" in RECIPE.all_packages
+    assert recipe.all_packages() == ("curl", "sudo")
+    assert "linux-image-amd64" in RECIPE.all_packages()
 
 
 def test_a_diff_shows_the_change_and_no_hash() -> None:

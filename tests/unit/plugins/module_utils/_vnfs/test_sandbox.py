@@ -21,7 +21,17 @@ from hypothesis import strategies as st
 
 ENVIRONMENT = [
     *("--clearenv", "--setenv", "PATH", SYSTEM_PATH, "--setenv", "HOME", "/root", "--setenv", "LC_ALL", "C.UTF-8"),
-    *("--setenv", "DEBIAN_FRONTEND", "noninteractive", "--setenv", "INITRD", "No"),
+    *(
+        "--setenv",
+        "DEBIAN_FRONTEND",
+        "noninteractive",
+        "--setenv",
+        "INITRD",
+        "No",
+        "--setenv",
+        "KERNEL_INSTALL_BYPASS",
+        "1",
+    ),
     *("--setenv", "SYSTEMD_OFFLINE", "1"),
 ]
 SEPARATED = [

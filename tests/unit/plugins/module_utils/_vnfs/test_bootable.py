@@ -3,7 +3,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.kernel import find_kernel_release
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.bootable import (
+    PROGRAMS,
+    find_kernel_release,
+    find_kernels,
+    require_programs,
+)
 
 
 def test_the_newest_kernel_is_taken_by_number() -> None:
@@ -20,7 +25,22 @@ def test_the_kernel_that_is_wanted_is_taken_or_missed_by_name() -> None:
         find_kernel_release(names, wanted="6.2")
 
 
-@pytest.mark.parametrize("names", [[], ["boot/vmlinuz-../../x"], ["vmlinuz"]])
+@pytest.mark.parametrize(
+    "names", [[], ["boot/vmlinuz-../../x"], ["vmlinuz"], ["usr/lib/modules/9"], ["boot/vmlinuz-9/vmlinuz"]]
+)
 def test_a_tree_without_a_kernel_is_not_published(names: list[str]) -> None:
     with pytest.raises(PerceusError, match="Cannot publish without a kernel"):
         find_kernel_release(names)
+
+
+def test_a_kernel_may_lie_with_its_modules() -> None:
+    names = ["usr/lib/modules/5.14.0-9.el9.x86_64/vmlinuz", "usr/lib/modules/6/config", "boot/vmlinuz-4"]
+    assert find_kernels(names) == {"5.14.0-9.el9.x86_64": names[0], "4": names[2]}
+
+
+def test_what_a_node_cannot_do_without_is_named() -> None:
+    names = {f"usr/bin/{program}" for program in PROGRAMS.values()}
+    require_programs("alma", names)
+    require_programs("alma", names - {"usr/bin/sshd"} | {"usr/sbin/sshd"})
+    with pytest.raises(PerceusError, match=r"its tree has no dracut, sshd\..*in it: dracut, openssh-server"):
+        require_programs("alma", names - {"usr/bin/sshd", "usr/bin/dracut"})
