@@ -205,7 +205,7 @@ def _scan(
         folder = folders.pop()
         for name, status in _list(rootfs, folder):
             kind = _KINDS[stat.S_IFMT(status.st_mode)]
-            if is_scrubbed(name, kind, size=status.st_size):
+            if is_scrubbed(name, kind, size=status.st_size, target=_target(rootfs / name, kind)):
                 scrubbed.append(name)
             elif pattern := exclude.match(name, is_folder=kind == "folder"):
                 excluded[pattern].names.append(name)
@@ -234,6 +234,10 @@ def _count(rootfs: Path, name: str, status: os.stat_result, excluded: Excluded) 
             pending.extend(_list(rootfs, found))
 
 
+def _target(path: Path, kind: str) -> str:
+    return os.readlink(path) if kind == "link" else ""
+
+
 def _has_names(status: os.stat_result) -> bool:
     return status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode)
 
@@ -252,7 +256,7 @@ def _entry(rootfs: Path, name: str, status: os.stat_result, sha256: str, same: s
         size=status.st_size if kind == "file" else 0,
         mtime=0 if kind == "folder" else int(status.st_mtime),
         sha256=sha256,
-        target=os.readlink(path) if kind == "link" else "",
+        target=_target(path, kind),
         device=device if kind in ("char", "block") else None,
         xattrs=tuple(
             (attribute, os.getxattr(path, attribute, follow_symlinks=False).hex()) for attribute in attributes

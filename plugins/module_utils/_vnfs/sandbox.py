@@ -20,6 +20,7 @@ from .._process import SYSTEM_PATH, Completed, Runner, attach
 
 POLICY = Path("/usr/local/lib/perceus/sandbox/policy-rc.d")
 RESOLVER = Path("/etc/resolv.conf")
+LENT_RESOLVER = "/run/perceus/resolv.conf"
 OWN_FOLDERS = ("/dev", "/proc", "/run")  # inside, each is the sandbox's own
 LONGEST_CHAIN = 40  # symbolic links, as in path_resolution(7)
 
@@ -105,6 +106,7 @@ class Sandbox:
     ) -> Iterator[list[str]]:
         """Give the command line, and put the tree in order when it has ended."""
         masks = {} if self.read_only else self._masks()
+        folders = [folder for target in masks for folder in self._make_folders(target)]
         try:
             yield build_sandbox_argv(
                 argv,
@@ -117,33 +119,66 @@ class Sandbox:
                 first=first,
             )
         finally:
-            for target in masks:
-                self._remove_placeholder(target)
+            for name in (str(RESOLVER), *masks):
+                self._remove_placeholder(name)
+            for folder in folders:
+                with contextlib.suppress(OSError):  # there is something in it now
+                    folder.rmdir()
 
     def _masks(self) -> dict[str, Path]:
-        """What to mount over files of the tree: their names, with links resolved inside, and the file shown."""
+        """What to mount over files of the tree: their names, with links resolved inside, and the file shown.
+
+        A resolv.conf that somebody wrote is theirs to use and to replace. Where there is none, a link stands meanwhile,
+        which a program inside can replace: what is mounted over cannot be replaced.
+        """
         masks = {chase(self.rootfs, "/usr/sbin/policy-rc.d"): self.policy}
-        if RESOLVER.exists() and not self._has_own_resolver():
-            masks[chase(self.rootfs, "/etc/resolv.conf")] = RESOLVER
+        resolver = self._find(str(RESOLVER))
+        if RESOLVER.exists() and resolver.parent.is_dir():
+            if not os.path.lexists(resolver) or _is_empty_file(resolver):
+                resolver.unlink(missing_ok=True)
+                resolver.symlink_to(LENT_RESOLVER)
+            if resolver.is_symlink():
+                masks[chase(self.rootfs, str(RESOLVER))] = RESOLVER
         return masks
 
-    def _has_own_resolver(self) -> bool:
-        """Whether the tree has a resolv.conf that somebody wrote: theirs to use and to replace."""
-        try:
-            found = (self.rootfs / chase(self.rootfs, "/etc")[1:] / "resolv.conf").lstat()
-        except OSError:
-            return False
-        return stat.S_ISREG(found.st_mode) and found.st_size > 0
+    def _make_folders(self, target: str) -> list[Path]:
+        """Make the folders for what is mounted over, innermost first: those that bwrap makes are for root's eyes only.
 
-    def _remove_placeholder(self, target: str) -> None:
-        """Remove the empty file that bwrap makes in the tree where there was none to mount over."""
-        if target.startswith(tuple(f"{folder}/" for folder in OWN_FOLDERS)):
-            return
-        file = self.rootfs / target[1:]
-        with contextlib.suppress(FileNotFoundError):
-            found = file.lstat()
-            if stat.S_ISREG(found.st_mode) and found.st_size == 0:
-                file.unlink()
+        It makes them in the tree too, but does not remove them.
+        """
+        if _is_sandboxs_own(target):
+            return []
+        missing = [folder for folder in self._find(target).parents if not folder.exists()]
+        for folder in reversed(missing):
+            folder.mkdir()
+        return missing
+
+    def _remove_placeholder(self, name: str) -> None:
+        """Remove our link, or the empty file that bwrap makes in the tree where there was none to mount over."""
+        file = self._find(name)
+        if not _is_sandboxs_own(name) and (_is_empty_file(file) or _leads_to(file, LENT_RESOLVER)):
+            file.unlink()
+
+    def _find(self, name: str) -> Path:
+        """Where a file of the tree is, be it a link itself, when links to its folder are resolved as inside."""
+        folder, base = os.path.split(name)
+        return self.rootfs / chase(self.rootfs, folder)[1:] / base
+
+
+def _is_sandboxs_own(name: str) -> bool:
+    return name.startswith(tuple(f"{folder}/" for folder in OWN_FOLDERS))
+
+
+def _is_empty_file(file: Path) -> bool:
+    try:
+        found = file.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
+
+
+def _leads_to(file: Path, target: str) -> bool:
+    return file.is_symlink() and os.readlink(file) == target
 
 
 @contextlib.contextmanager

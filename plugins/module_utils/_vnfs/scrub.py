@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .patterns import compile_patterns
+from .sandbox import LENT_RESOLVER
 
 MACHINE_ID = "etc/machine-id"
 
@@ -39,14 +40,17 @@ _FILES = compile_patterns(
         *("/var/log/**", "/var/cache/apt/*.bin"),
     )
 )
-# What a sandbox that was killed leaves empty, where there was nothing to mount over.
-_PLACEHOLDERS = ("etc/resolv.conf", "usr/sbin/policy-rc.d")
+# What a sandbox that was killed leaves, where there was nothing to mount over.
+_EMPTY = ("etc/resolv.conf", "usr/sbin/policy-rc.d")
+_LINKS = {"etc/resolv.conf": LENT_RESOLVER}
 
 
-def is_scrubbed(name: str, kind: str, *, size: int) -> bool:
-    """Whether this file of a tree, of a kind as in the manifest, stays out of its image."""
+def is_scrubbed(name: str, kind: str, *, size: int, target: str = "") -> bool:
+    """Whether this file of a tree, of a kind as in the manifest, stays out of its image. ``target`` is a link's."""
     if kind == "socket":  # of a program that runs, or ran
         return True
-    if kind == "file" and (_FILES.match(name, is_folder=False) or (size == 0 and name in _PLACEHOLDERS)):
+    if kind == "link" and _LINKS.get(name) == target:
+        return True
+    if kind == "file" and (_FILES.match(name, is_folder=False) or (size == 0 and name in _EMPTY)):
         return True
     return _ANYTHING.match(name, is_folder=kind == "folder") is not None

@@ -130,6 +130,17 @@ class Master:
         return str(self.do("vnfs_command", name="debian", argv=list(argv))["stdout"])
 
 
+def running_commands() -> str:
+    """The command lines of all processes that are still there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(process.read_text(errors="replace"))
+        except OSError:
+            continue  # it ended meanwhile
+    return "\n".join(found)
+
+
 def await_lock(master: Master, pid: int) -> None:
     """Wait until the process ``pid`` holds the capsule's lock."""
     lock = master.vnfs.parent / ".debian.lock"

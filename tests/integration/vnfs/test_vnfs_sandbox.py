@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .conftest import Master
+from .conftest import Master, running_commands
 
 MOUNTS = ("cat", "/proc/self/mountinfo")
-RESOLV = "rootfs/etc/resolv.conf"
 
 
 def test_nothing_of_a_command_stays_on_the_host(capsule: Master) -> None:
@@ -33,86 +32,70 @@ def test_a_killed_command_leaves_nothing_either(capsule: Master) -> None:
     process.communicate()
     mark.unlink()
     deadline = time.monotonic() + 10
-    while "sleep\0001000" in _commands():
+    while "sleep\0001000" in running_commands():
         assert time.monotonic() < deadline, "the command outlived its module"
         time.sleep(0.05)
     assert capsule.run(*MOUNTS) == before
 
 
-def _commands() -> str:
-    """The command lines of all processes that are still there."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(process.read_text(errors="replace"))
-        except OSError:
-            continue  # it ended meanwhile
-    return "\n".join(found)
+RESOLVERS = {
+    "stub": "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf",
+    "dangling": "ln -s /run/nobody/made/this /etc/resolv.conf",
+    "nowhere": "ln -s /nobody/made/this /etc/resolv.conf",
+    "shadow": "ln -s /etc/shadow /etc/resolv.conf",
+    "climbing": "ln -s ../../../../../../etc/shadow /etc/resolv.conf",
+    "empty": ": > /etc/resolv.conf",
+    "absent": "true",
+}
 
 
-@pytest.mark.parametrize(
-    "arrange",
-    [
-        "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf",
-        "ln -s /run/nobody/made/this /etc/resolv.conf",
-        "ln -s /etc/shadow /etc/resolv.conf",
-        "ln -s ../../../../../../etc/shadow /etc/resolv.conf",
-        ": > /etc/resolv.conf",
-        "true",
-    ],
-    ids=["stub", "dangling", "shadow", "climbing", "empty", "absent"],
-)
-def test_names_are_resolved_as_on_the_master_whatever_the_tree_has(capsule: Master, arrange: str) -> None:
+@pytest.fixture
+def resolver(request: pytest.FixtureRequest, capsule: Master) -> Iterator[Path]:
+    """The tree's resolv.conf in one of those states. Afterwards it is what it was, and so is what it led to."""
     tree = capsule.vnfs / "rootfs"
-    shadow = [path.read_bytes() for path in (tree / "etc/shadow", Path("/etc/shadow"))]
-    kept = os.readlink(capsule.vnfs / RESOLV)
-    os.unlink(capsule.vnfs / RESOLV)
+    resolver = tree / "etc/resolv.conf"
+    precious = [tree / "etc/shadow", *(capsule.path(name) for name in ("/etc/shadow", "/etc/resolv.conf"))]
+    before = [path.read_bytes() for path in precious]
+    kept = os.readlink(resolver)
+    resolver.unlink()
     try:
-        capsule.run("chroot", "/var/lib/perceus/vnfs/debian/rootfs", "sh", "-c", arrange)
-        before = _look(capsule.vnfs / RESOLV)
-        assert capsule.inside("setpriv", "--reuid=nobody", "--clear-groups", "cat", "/etc/resolv.conf") == (
-            capsule.path("/etc/resolv.conf").read_text()
-        )
-        assert _look(capsule.vnfs / RESOLV) == before
+        capsule.run("chroot", "/var/lib/perceus/vnfs/debian/rootfs", "sh", "-c", RESOLVERS[request.param])
+        yield resolver
     finally:
-        (capsule.vnfs / RESOLV).unlink(missing_ok=True)
-        os.symlink(kept, capsule.vnfs / RESOLV)
-    assert [path.read_bytes() for path in (tree / "etc/shadow", Path("/etc/shadow"))] == shadow
+        resolver.unlink(missing_ok=True)
+        os.symlink(kept, resolver)
+    assert [path.read_bytes() for path in precious] == before
 
 
-def test_a_resolver_that_somebody_wrote_is_theirs_to_replace(capsule: Master) -> None:
-    resolv = capsule.vnfs / RESOLV
-    kept = os.readlink(resolv)
-    resolv.unlink()
-    resolv.write_text("nameserver 192.0.2.1\n")
-    try:
-        assert capsule.inside("cat", "/etc/resolv.conf") == "nameserver 192.0.2.1\n"
-        capsule.inside("sh", "-c", "echo nameserver 192.0.2.2 > /etc/new; mv /etc/new /etc/resolv.conf")
-        assert resolv.read_text() == "nameserver 192.0.2.2\n"
-    finally:
-        resolv.unlink()
-        os.symlink(kept, resolv)
+@pytest.mark.parametrize("resolver", RESOLVERS, indirect=True)
+def test_names_are_resolved_as_on_the_master_whatever_the_tree_has(capsule: Master, resolver: Path) -> None:
+    before = _look(capsule, resolver)
+    assert capsule.inside("setpriv", "--reuid=nobody", "--clear-groups", "cat", "/etc/resolv.conf") == (
+        capsule.path("/etc/resolv.conf").read_text()
+    )
+    assert _look(capsule, resolver) == before
 
 
-def _look(file: Path) -> Any:
-    if file.is_symlink():
-        return os.readlink(file)
-    return (file.read_bytes() or None) if file.exists() else None  # an empty one is what a killed sandbox leaves
+@pytest.mark.parametrize("resolver", RESOLVERS, indirect=True)
+def test_a_program_can_replace_a_resolver_but_not_write_into_the_masters(capsule: Master, resolver: Path) -> None:
+    before = _look(capsule, resolver)
+    result = capsule.call(
+        "vnfs_command", name="debian", argv=["sh", "-c", "echo nameserver 192.0.2.1 > /etc/resolv.conf"]
+    )
+    assert "Read-only file system" in result["msg"]
+    assert _look(capsule, resolver) == before
+    capsule.inside("sh", "-c", "echo nameserver 192.0.2.2 > /etc/new; mv /etc/new /etc/resolv.conf")
+    assert not resolver.is_symlink()
+    assert resolver.read_text() == "nameserver 192.0.2.2\n"
+    assert capsule.inside("cat", "/etc/resolv.conf") == "nameserver 192.0.2.2\n"
+    capsule.inside("sh", "-c", "echo nameserver 192.0.2.3 > /etc/resolv.conf")
+    assert resolver.read_text() == "nameserver 192.0.2.3\n"
 
 
-def test_no_service_is_started(capsule: Master) -> None:
-    assert capsule.inside("sh", "-c", "/usr/sbin/policy-rc.d ssh start; echo $?") == "101\n"
-    assert not (capsule.vnfs / "rootfs/usr/sbin/policy-rc.d").exists()
-
-
-def test_an_administrators_own_policy_comes_through(capsule: Master) -> None:
-    own = capsule.vnfs / "rootfs/usr/sbin/policy-rc.d"
-    own.write_text("#!/bin/sh\nexit 0\n")
-    try:
-        assert capsule.inside("sh", "-c", "sh /usr/sbin/policy-rc.d; echo $?") == "101\n"
-        assert own.read_text() == "#!/bin/sh\nexit 0\n"
-    finally:
-        own.unlink()
+def _look(capsule: Master, resolver: Path) -> tuple[str | None, list[str]]:
+    """Where the resolver leads, and what is in the tree, less empty files: a killed sandbox leaves some."""
+    names = capsule.run("find", "/var/lib/perceus/vnfs/debian/rootfs", "-size", "0", "-o", "-print")
+    return os.readlink(resolver) if resolver.is_symlink() else None, names.splitlines()
 
 
 def test_root_inside_owns_the_tree(capsule: Master) -> None:

@@ -126,6 +126,20 @@ def test_placeholders_go_even_when_the_program_fails(tmp_path: Path) -> None:
     assert not policy.exists()
 
 
+def test_the_link_of_a_killed_sandbox_goes_with_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    resolver = tmp_path / "etc/resolv.conf"
+    resolver.symlink_to("/run/perceus/resolv.conf")
+    Sandbox(tmp_path, Recorder())(["true"])
+    assert not resolver.is_symlink()
+
+
+def test_folders_for_what_is_mounted_over_are_there_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "usr").mkdir()
+    Sandbox(tmp_path, Recorder())(["true"])
+    assert [path.name for path in tmp_path.rglob("*")] == ["usr"]
+
+
 def test_a_policy_with_content_stays(tmp_path: Path) -> None:
     (tmp_path / "usr/sbin").mkdir(parents=True)
     policy = tmp_path / "usr/sbin/policy-rc.d"

@@ -46,3 +46,9 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.scrub import
 )
 def test_what_stays_out_of_an_image(name: str, kind: str, size: int, scrubbed: bool) -> None:
     assert is_scrubbed(name, kind, size=size) is scrubbed
+
+
+def test_only_the_link_that_a_sandbox_lends_stays_out() -> None:
+    assert is_scrubbed("etc/resolv.conf", "link", size=0, target="/run/perceus/resolv.conf")
+    assert not is_scrubbed("etc/resolv.conf", "link", size=0, target="/run/connman/resolv.conf")
+    assert not is_scrubbed("etc/other.conf", "link", size=0, target="/run/perceus/resolv.conf")
