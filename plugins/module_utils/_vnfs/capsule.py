@@ -10,14 +10,13 @@ What is unpacked is compared with the manifest, file by file: a capsule gives wh
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from .._errors import PerceusError
 from .._process import Runner
@@ -33,7 +32,7 @@ FORMAT = "perceus-capsule"
 VERSION = 1
 SUFFIX = ".vnfs"
 HEADER, MANIFEST, TREE = "capsule.json", "manifest.json", "rootfs"
-LARGEST_HEADER, LARGEST_MANIFEST = 1024**2, 1024**3  # bytes
+LARGEST_HEADER, LARGEST_MANIFEST = 1024**2, 512 * 1024**2  # bytes
 CHECKSUM = re.compile("sha256:[0-9a-f]{64}")
 
 PACKING = (
@@ -44,6 +43,7 @@ PACKING = (
 MADE = (EMPTY_MACHINE_ID.name, ACLS)  # for an image, and not from the tree
 
 _SHA256 = re.compile("[0-9a-f]{64}")
+_GENERATION = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Header:
     recipe: Mapping[str, Any]
 
     def __post_init__(self) -> None:
+        check("generation", self.generation, _GENERATION)
         check("manifest's SHA-256", self.manifest, _SHA256)
         if self.files < 0 or self.bytes < 0:
             raise PerceusError(f"Cannot use the header: {self.files} files with {self.bytes} bytes cannot be")
@@ -150,14 +151,14 @@ def check_capsule(archive: Archive, *, room: Room, devices: bool) -> Header:
     capsule, or more than the header says.
     """
     members = archive.members(devices=devices)
-    header = parse_header(_read(archive, members, HEADER, LARGEST_HEADER), capsule=archive.file)
+    header = parse_header(_next(archive, members, HEADER, LARGEST_HEADER).read(), capsule=archive.file)
     if header.files > room.files or header.bytes > room.bytes:
         raise PerceusError(
             f"Cannot unpack {str(archive.file)!r}: it holds {header.bytes} bytes in {header.files} files, "
             f"and there is room for {room.bytes} bytes and {room.files} files",
             hint="Make room on the store's file system",
         )
-    if hashlib.sha256(_read(archive, members, MANIFEST, LARGEST_MANIFEST)).hexdigest() != header.manifest:
+    if hash_stream(_next(archive, members, MANIFEST, LARGEST_MANIFEST)) != header.manifest:
         _refuse(archive.file, f"its {MANIFEST} is not the one of its {HEADER}")
     declared = Room(header.files, header.bytes, "its header says")
     size = 0
@@ -169,13 +170,13 @@ def check_capsule(archive: Archive, *, room: Room, devices: bool) -> Header:
     return header
 
 
-def _read(archive: Archive, members: Iterator[Member], name: str, largest: int) -> bytes:
+def _next(archive: Archive, members: Iterator[Member], name: str, largest: int) -> IO[bytes]:
     """Return the content of the next member, which must be this one."""
     member = next(members, None)
     if member is None or member.name != name or member.content is None:
         _refuse(archive.file, f"{name!r} is not where it should be")
     Room(1, largest, f"{name} may have").admit(archive, name, files=1, size=member.size)
-    return member.content.read()
+    return member.content
 
 
 def unpack_capsule(archive: Archive, target: Path, *, runner: Runner, phases: Phases) -> None:

@@ -68,7 +68,7 @@ def plan_import(vnfs: Vnfs, archive: Archive, source: Capsule, *, force: bool, p
         refuse_mounts(vnfs.rootfs, "replace")
     with phases.measured("check"):
         header = check_capsule(archive, room=free_room(_nearest(vnfs.folder)), devices=source.devices)
-    wanted = _adopt(header, replace(source, checksum=checksum))
+    wanted = adopt(header, replace(source, checksum=checksum))
     return ImportPlan(vnfs.name, checksum, current, wanted, header)
 
 
@@ -77,7 +77,7 @@ def _nearest(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
-def _adopt(header: Header, source: Capsule) -> Recipe:
+def adopt(header: Header, source: Capsule) -> Recipe:
     """Return the recipe for a tree from a capsule."""
     stranger = parse_recipe({**header.recipe, "source": plain_source(source)})
     # what may be published though it looks like a secret is for this master to say
