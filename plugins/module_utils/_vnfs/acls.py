@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .manifest import Entry
+    from .entry import Entry
 
 ACLS = "usr/lib/perceus/acls"
 ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"

@@ -12,14 +12,18 @@ from typing import Any
 from .._errors import PerceusError
 from .._process import Runner
 from .families import UNKNOWN, load_family
+from .initramfs import DRACUT, Initramfs, provide_initramfs
+from .kernel import find_kernel_release, find_kernels
 from .options import OPTION_NAMES
 from .phases import Phases
 from .recipe import Plan, Recipe, load_recipe, parse_recipe, plain_recipe, save_recipe
 from .sandbox import Sandbox, chase
+from .seen import save_seen
 from .sources import SOURCES, plain_source, want_source
 from .sources.clone import Clone
 from .sources.order import Order
 from .store import STORE, Vnfs, building, install_tree, refuse_mounts, remove_vnfs, vnfs_in
+from .tree import walk_vnfs
 
 NODE_FILES = Path("/usr/local/lib/perceus/node")
 INSIDE = "/run/perceus"  # where the node files are shown in the sandbox
@@ -116,8 +120,21 @@ def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_file
             _configure(sandbox, recipe)
             if recipe.source_date_epoch is not None:
                 settle_times(sandbox.rootfs, epoch=recipe.source_date_epoch)
+        with phases.measured("initramfs"):
+            _prepare_initramfs(recipe, vnfs, folder, runner)
         save_recipe(folder / "vnfs.yml", recipe)
         install_tree(vnfs, folder)
+
+
+def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner) -> None:
+    """Make the initramfs that the first image is to have, if there is all that it needs; and know the tree by then."""
+    manifest, seen = walk_vnfs(vnfs, recipe, rootfs=folder / "rootfs")
+    names = frozenset(entry.name for entry in manifest.entries)
+    if find_kernels(names) and DRACUT in names:
+        release = find_kernel_release(names, wanted=recipe.options.kernel)
+        wanted = Initramfs(release, recipe.options.compression_level, manifest.entries)
+        provide_initramfs(wanted, vnfs, folder / "rootfs", folder, runner=runner)
+    save_seen(vnfs.seen, seen)
 
 
 def settle_times(rootfs: Path, *, epoch: int) -> None:

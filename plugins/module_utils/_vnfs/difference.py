@@ -12,7 +12,7 @@ from typing import Any
 from .._errors import PerceusError
 from .._process import Runner
 from .content import Content
-from .manifest import Entry
+from .entry import Entry
 from .packages import Installed
 
 CONTENT_FIELDS = frozenset({"kind", "size", "sha256", "target", "device"})

@@ -13,77 +13,25 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Optional
+from typing import IO, Any, NamedTuple, Optional
 
 from .._errors import PerceusError
-from .acls import ACCESS, ACLS, DEFAULT, render_acls
+from .acls import ACLS, render_acls
+from .entry import Entry, kind_of, load_entry, parse_entry
 from .patterns import Patterns, compile_patterns
 from .scrub import MACHINE_ID, is_scrubbed
 from .secrets import Secret
+from .seen import Seen
 
 FORMAT = "perceus-manifest"
 VERSION = 1
 BLOCK = 1024 * 1024  # bytes
-KEPT_ATTRIBUTES = ("security.", "trusted.", "user.")
-JOURNAL = "var/log/journal"  # tmpfiles.d(5) sets its access control lists at each boot
 NO_PATTERNS = compile_patterns(())
 
 FindSecret = Callable[[str, bytes], Optional[str]]
-
-_KINDS = {
-    stat.S_IFREG: "file",
-    stat.S_IFDIR: "folder",
-    stat.S_IFLNK: "link",
-    stat.S_IFCHR: "char",
-    stat.S_IFBLK: "block",
-    stat.S_IFIFO: "fifo",
-    stat.S_IFSOCK: "socket",
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of whatever kind.
-
-    ``name`` is relative to the root; bytes that are not UTF-8 are surrogates. ``mode`` has the permission bits with
-    setuid, setgid and sticky; ``mtime`` is in seconds since 1970, 0 for folders, which change it whenever a program
-    makes and removes a temporary file in them; ``size`` in bytes. ``target`` is a link's, ``device`` the numbers of
-    a device, ``xattrs`` hex by name, ``same`` the first name of a file that has several.
-    """
-
-    name: str
-    kind: str
-    mode: int
-    uid: int
-    gid: int
-    size: int = 0
-    mtime: int = 0
-    sha256: str = ""
-    target: str = ""
-    device: tuple[int, int] | None = None
-    xattrs: tuple[tuple[str, str], ...] = ()
-    same: str = ""
-
-    def render(self) -> str:
-        """Return the entry as one line of JSON, without what it does not have."""
-        fields: dict[str, Any] = {"name": self.name, "kind": self.kind, "mode": f"{self.mode:04o}"}
-        fields.update(uid=self.uid, gid=self.gid)
-        if self.kind == "file":
-            fields.update(size=self.size, sha256=self.sha256)
-        if self.kind != "folder":
-            fields.update(mtime=self.mtime)
-        fields.update({key: getattr(self, key) for key in ("target", "device", "same") if getattr(self, key)})
-        if self.xattrs:
-            fields.update(xattrs=dict(self.xattrs))
-        return json.dumps(fields, separators=(",", ":"))
-
-    @property
-    def has_acls(self) -> bool:
-        """Whether it has an access control list, or is a folder that gives one to what is made in it."""
-        return not {ACCESS, DEFAULT}.isdisjoint(dict(self.xattrs))
 
 
 @dataclass
@@ -130,16 +78,21 @@ class Manifest:
             for pattern, excluded in self.excluded.items()
         ]
 
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """Each entry as the manifest has it."""
+        return tuple(entry.render() for entry in self.entries)
+
     def generation(self, options: Iterable[str]) -> str:
         """Return the id of the image that this tree and these options make."""
         digest = hashlib.sha256()
-        for line in (*options, *(entry.render() for entry in self.entries)):
+        for line in (*options, *self.lines):
             digest.update(line.encode() + b"\n")
         return digest.hexdigest()[:16]
 
     def render(self) -> str:
         """Return ``manifest.json``: JSON with one file a line."""
-        lines = ",\n".join(entry.render() for entry in self.entries)
+        lines = ",\n".join(self.lines)
         return f'{{"format": "{FORMAT}", "version": {VERSION}, "entries": [\n{lines}\n]}}\n'
 
 
@@ -152,39 +105,41 @@ def parse_manifest(text: str) -> Manifest:
     try:
         if (document["format"], document["version"]) != (FORMAT, VERSION):
             raise ValueError(f"not of format {FORMAT!r} {VERSION}")
-        return Manifest(tuple(_parse_entry(fields) for fields in document["entries"]))
+        return Manifest(tuple(parse_entry(fields) for fields in document["entries"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not of format {FORMAT!r}: {error}") from error
 
 
-def _parse_entry(fields: dict[str, Any]) -> Entry:
-    device = fields.get("device")
-    return Entry(
-        **{
-            **fields,
-            "mode": int(fields["mode"], 8),
-            "device": tuple(device) if device else None,
-            "xattrs": tuple(fields.get("xattrs", {}).items()),
-        }
-    )
+def walk_tree(
+    rootfs: Path, *, exclude: Patterns = NO_PATTERNS, find_secret: FindSecret | None = None, seen: Seen | None = None
+) -> Manifest:
+    """Return what an image of the tree holds. Raises :class:`PerceusError` when a file cannot be read.
 
-
-def walk_tree(rootfs: Path, *, exclude: Patterns = NO_PATTERNS, find_secret: FindSecret | None = None) -> Manifest:
-    """Return what an image of the tree holds. Raises :class:`PerceusError` when a file cannot be read."""
+    What ``seen`` knows from an earlier walk with the same ``exclude`` and ``find_secret`` is not read again.
+    """
+    seen = seen or Seen()
     scrubbed: list[str] = []
     excluded = {pattern: Excluded() for pattern in exclude.texts}
     secrets: list[Secret] = []
     first_names: dict[int, str] = {}
     entries = [EMPTY_MACHINE_ID]
     try:
-        found = sorted(_scan(rootfs, exclude, scrubbed, excluded), key=lambda pair: os.fsencode(pair[0]))
+        found = sorted(_scan(rootfs, exclude, seen, scrubbed, excluded), key=lambda file: os.fsencode(file.name))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            contents = pool.map(lambda pair: _read(rootfs, pair[0], pair[1], find_secret), found)
-            for (name, status), (sha256, secret) in zip(found, contents):
-                same = first_names.setdefault(status.st_ino, name) if _has_names(status) else name
-                entries.append(_entry(rootfs, name, status, sha256, "" if same == name else same))
-                if secret:
-                    secrets.append(Secret(name, secret))
+            unread = [file for file in found if file.entry is None]
+            read = pool.map(lambda file: _read(rootfs, file, find_secret), unread)
+            for file in found:
+                entry = file.entry
+                if entry is None:
+                    entry, secret = next(read)
+                    if secret:
+                        secrets.append(Secret(file.name, secret))
+                    else:
+                        seen.remember(entry, file.status)
+                if _has_names(file.status):
+                    same = first_names.setdefault(file.status.st_ino, file.name)
+                    entry = replace(entry, same="" if same == file.name else same)
+                entries.append(entry)
     except OSError as error:
         raise PerceusError(f"Cannot read {error.filename!r}: {error.strerror}") from error
     acls = render_acls(entries)
@@ -195,25 +150,35 @@ def walk_tree(rootfs: Path, *, exclude: Patterns = NO_PATTERNS, find_secret: Fin
     return Manifest(tuple(entries), tuple(sorted(scrubbed)), excluded, tuple(secrets), acls)
 
 
+class File(NamedTuple):
+    """A file that was met, and what is known of it already."""
+
+    name: str
+    status: os.stat_result
+    entry: Entry | None
+
+
 def _scan(
-    rootfs: Path, exclude: Patterns, scrubbed: list[str], excluded: Mapping[str, Excluded]
-) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield each name in the image with its status, and collect what is left out in ``scrubbed`` and ``excluded``."""
-    yield "", rootfs.lstat()
+    rootfs: Path, exclude: Patterns, seen: Seen, scrubbed: list[str], excluded: Mapping[str, Excluded]
+) -> Iterator[File]:
+    """Yield each file in the image, and collect what is left out in ``scrubbed`` and ``excluded``."""
+    status = rootfs.lstat()
+    yield File("", status, seen.recall("", status))
     folders = [""]
     while folders:
         folder = folders.pop()
         for name, status in _list(rootfs, folder):
-            kind = _KINDS[stat.S_IFMT(status.st_mode)]
-            if is_scrubbed(name, kind, size=status.st_size, target=_target(rootfs / name, kind)):
+            entry = seen.recall(name, status)
+            kind = entry.kind if entry else kind_of(status)
+            if entry is None and is_scrubbed(name, kind, size=status.st_size, target=_target(rootfs / name, kind)):
                 scrubbed.append(name)
-            elif pattern := exclude.match(name, is_folder=kind == "folder"):
+            elif entry is None and (pattern := exclude.match(name, is_folder=kind == "folder")):
                 excluded[pattern].names.append(name)
                 _count(rootfs, name, status, excluded[pattern])
             else:
                 if kind == "folder":
                     folders.append(name)
-                yield name, status
+                yield File(name, status, entry)
 
 
 def _list(rootfs: Path, folder: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -242,44 +207,16 @@ def _has_names(status: os.stat_result) -> bool:
     return status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode)
 
 
-def _entry(rootfs: Path, name: str, status: os.stat_result, sha256: str, same: str) -> Entry:
-    kind = _KINDS[stat.S_IFMT(status.st_mode)]
-    path = rootfs / name
-    device = os.major(status.st_rdev), os.minor(status.st_rdev)
-    attributes = sorted(filter(partial(_is_kept, name), os.listxattr(path, follow_symlinks=False)))
-    return Entry(
-        name=name,
-        kind=kind,
-        mode=stat.S_IMODE(status.st_mode),
-        uid=status.st_uid,
-        gid=status.st_gid,
-        size=status.st_size if kind == "file" else 0,
-        mtime=0 if kind == "folder" else int(status.st_mtime),
-        sha256=sha256,
-        target=_target(path, kind),
-        device=device if kind in ("char", "block") else None,
-        xattrs=tuple(
-            (attribute, os.getxattr(path, attribute, follow_symlinks=False).hex()) for attribute in attributes
-        ),
-        same=same,
-    )
-
-
-def _is_kept(name: str, attribute: str) -> bool:
-    if attribute in (ACCESS, DEFAULT):
-        return not name.startswith(JOURNAL)
-    return attribute.startswith(KEPT_ATTRIBUTES)
-
-
-def _read(rootfs: Path, name: str, status: os.stat_result, find_secret: FindSecret | None) -> tuple[str, str | None]:
-    """Return the SHA-256 of a file, empty for what is none, and the kind of secret at its beginning."""
-    if not stat.S_ISREG(status.st_mode):
-        return "", None
-    descriptor = os.open(rootfs / name, os.O_RDONLY | os.O_NOFOLLOW)
+def _read(rootfs: Path, file: File, find_secret: FindSecret | None) -> tuple[Entry, str | None]:
+    """Return the entry of a file, and the kind of secret at its beginning."""
+    if not stat.S_ISREG(file.status.st_mode):
+        return load_entry(rootfs, file.name, file.status, ""), None
+    descriptor = os.open(rootfs / file.name, os.O_RDONLY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
         beginning = stream.read(BLOCK)
-        secret = find_secret(name, beginning) if find_secret else None
-        return hash_stream(stream, hashlib.sha256(beginning)), secret
+        secret = find_secret(file.name, beginning) if find_secret else None
+        sha256 = hash_stream(stream, hashlib.sha256(beginning))
+    return load_entry(rootfs, file.name, file.status, sha256), secret
 
 
 def hash_stream(stream: IO[bytes], digest: hashlib._Hash | None = None) -> str:

@@ -14,7 +14,8 @@ import re
 import shlex
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,21 +24,23 @@ from .._errors import PerceusError
 from .._files import sync_folder, write_atomically
 from .._process import Runner
 from .acls import ACLS
-from .bootable import find_kernel_release, find_kernels, require_programs
+from .bootable import require_programs
 from .fields import plain
-from .manifest import Manifest, hash_stream, walk_tree
+from .initramfs import INSIDE, Initramfs, claim_file, provide_initramfs
+from .kernel import find_kernel_release, find_kernels
+from .manifest import Manifest, hash_stream
 from .options import Options
-from .packages import Installed, load_installed
+from .packages import load_installed
 from .patterns import compile_patterns
 from .phases import Phases
 from .recipe import Recipe
 from .sandbox import MortalRunner, Sandbox
 from .scrub import MACHINE_ID
-from .secrets import Detector, Secret
+from .secrets import Secret
+from .seen import Seen, save_seen
 from .store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
+from .tree import walk_vnfs
 
-INSIDE = "/run/perceus"  # where the image's folder is shown in the sandbox
-DRACUT_MODULES = "base perceus"
 SETFACL = "usr/bin/setfacl"
 
 
@@ -55,12 +58,17 @@ class Plan:
     generation: str
     current: str | None
     published: tuple[str, ...]
+    seen: Seen = field(default_factory=Seen)
 
     @property
     def action(self) -> str:
         if self.generation == self.current:
             return "none"
         return "flip" if self.generation in self.published else "publish"
+
+    @property
+    def initramfs(self) -> Initramfs:
+        return Initramfs(self.kernel_release, self.options.compression_level, self.manifest.entries)
 
     @property
     def pruned(self) -> tuple[str, ...]:
@@ -80,8 +88,8 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe) -> Plan:
     vnfs.require_tree()
     refuse_mounts(vnfs.rootfs, "publish")
     options = recipe.options
-    exclude, allow = compile_patterns(options.exclude), compile_patterns(options.allow_secrets)
-    manifest = walk_tree(vnfs.rootfs, exclude=exclude, find_secret=Detector(recipe.root_password_hash))
+    allow = compile_patterns(options.allow_secrets)
+    manifest, seen = walk_vnfs(vnfs, recipe)
     _refuse_secrets(vnfs, [secret for secret in manifest.secrets if not allow.match(secret.name, is_folder=False)])
     _require_acl_tools(vnfs, manifest)
     generation = manifest.generation(options.shaping)
@@ -91,6 +99,7 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe) -> Plan:
     return Plan(
         vnfs=vnfs.name,
         manifest=manifest,
+        seen=seen,
         options=options,
         kernel_release=find_kernel_release((entry.name for entry in manifest.entries), wanted=options.kernel),
         generation=generation,
@@ -169,16 +178,20 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
             image = folder / plan.generation
             image.mkdir()
             with phases.measured("initramfs"):
-                _make_initramfs(plan, vnfs, image, runner)
-            with phases.measured("squashfs"):
-                _make_squashfs(plan, vnfs, folder, image / ROOT, runner)
+                _copy_kernel(plan, vnfs, image, runner)
+                provide_initramfs(plan.initramfs, vnfs, vnfs.rootfs, image, runner=runner)
+            with phases.measured("squashfs"), ThreadPoolExecutor(max_workers=1) as pool:
+                packing = pool.submit(_make_squashfs, plan, vnfs, folder, image / ROOT, runner)
+                _describe_tree(plan, vnfs, image, runner)
+                packing.result()
             with phases.measured("describe"):
-                _describe(plan, image, load_installed(vnfs.rootfs, runner=runner))
+                _describe_image(plan, image)
             vnfs.images.mkdir(mode=0o755, exist_ok=True)
             if (vnfs.images / plan.generation).exists():  # and is not whole
                 remove_generation(vnfs, plan.generation)
             os.rename(image, vnfs.images / plan.generation)
             sync_folder(vnfs.images)
+    save_seen(vnfs.seen, plan.seen)
     if plan.action != "none":
         flip(vnfs, plan.generation)
     for name in plan.pruned:
@@ -186,24 +199,12 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
     return phases
 
 
-def _make_initramfs(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
-    """Have the tree's own programs write kernel and initramfs: no link of the tree is followed outside it."""
+def _copy_kernel(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
+    """Have the tree's own program read the kernel: no link of the tree is followed outside it."""
     sandbox = Sandbox(vnfs.rootfs, runner, read_only=True, shared={image: INSIDE})
     kernel = find_kernels(entry.name for entry in plan.manifest.entries)[plan.kernel_release]
     sandbox(("cp", "--dereference", "--", f"/{kernel}", f"{INSIDE}/{KERNEL}"))
-    sandbox(build_dracut_argv(plan))
-    for name in (KERNEL, INITRAMFS):
-        (image / name).chmod(0o644)
-
-
-def build_dracut_argv(plan: Plan) -> list[str]:
-    """Return the command line, run inside the tree, that makes a node's first stage and nothing more."""
-    return [
-        *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
-        *("--compress", f"zstd -{plan.options.compression_level} -T0"),
-        *("--modules", DRACUT_MODULES, "--tmpdir", "/tmp"),  # noqa: S108 - the sandbox's own
-        *("--kver", plan.kernel_release, f"{INSIDE}/{INITRAMFS}"),
-    ]
+    claim_file(image / KERNEL)
 
 
 def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, target: Path, runner: Runner) -> None:
@@ -245,10 +246,14 @@ def _literally(name: str) -> str:
     return re.sub(r"([][*?\\+@!()|])", r"\\\1", name)
 
 
-def _describe(plan: Plan, image: Path, installed: Installed) -> None:
-    """Write manifest, packages, checksums and header, and have all of the image on disk."""
+def _describe_tree(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
+    """Write what is known before the image is packed: files and packages."""
     write_atomically(image / "manifest.json", plan.manifest.render())
-    write_atomically(image / "packages.json", installed.render())
+    write_atomically(image / "packages.json", load_installed(vnfs.rootfs, runner=runner).render())
+
+
+def _describe_image(plan: Plan, image: Path) -> None:
+    """Write header and checksums, and have all of the image on disk."""
     files = {name: _file_facts(image / name) for name in (KERNEL, INITRAMFS, ROOT)}
     header = {
         "format": FORMAT,

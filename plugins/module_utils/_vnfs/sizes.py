@@ -13,7 +13,7 @@ from pathlib import Path
 from .._boot.images import INITRAMFS, ROOT
 from .._process import Runner
 from .content import Header
-from .manifest import Entry
+from .entry import Entry
 from .options import Options
 from .packages import Installed
 from .patterns import compile_patterns

@@ -5,6 +5,8 @@ NAME/vnfs.yml             the recipe
 NAME/rootfs/              the editable tree
 NAME/images/GENERATION/   immutable
 NAME/current              -> images/GENERATION, flipped atomically
+NAME/initramfs/           the last one made, for generations that would get the same
+NAME/.seen                what the last walk over the tree found; safe to remove
 NAME/.tmp.*  NAME/.old    what is being built or removed, and the tree that is being replaced
 .NAME.gone                what is being removed altogether
 .NAME.lock                the lock, which outlives the folder
@@ -58,6 +60,10 @@ class Vnfs:
     @property
     def current(self) -> Path:
         return self.folder / "current"
+
+    @property
+    def seen(self) -> Path:
+        return self.folder / ".seen"
 
     @property
     def old(self) -> Path:

@@ -53,6 +53,7 @@ RECIPE: dict[str, Any] = {
     "packages": ["iputils-ping", "libcap2-bin", "sudo"],
     "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7fK0JkYg0r6pSfnDdWq0kz3pJX9Xb1hYx2m3n4o5p6 master"],
 }
+CAPSULES = "/var/lib/perceus/capsules"
 ZOO = r"""
 set -e
 install -d boot etc/ssh tmp srv/zoo usr/bin usr/lib/perceus
@@ -211,3 +212,27 @@ def zoo(master: Master) -> Master:
     )
     save_recipe(vnfs.recipe_file, recipe)
     return master
+
+
+@pytest.fixture(scope="session")
+def exports(zoo: Master) -> list[dict[str, Any]]:
+    """The results of exporting: check, run, check again, run again."""
+    return [
+        zoo.do("vnfs_capsule", name="zoo", state="exported", _ansible_check_mode=check) for check in (True, False) * 2
+    ]
+
+
+@pytest.fixture(scope="session")
+def exported(exports: list[dict[str, Any]]) -> dict[str, Any]:
+    return exports[1]
+
+
+@pytest.fixture
+def copy(zoo: Master) -> Iterator[str]:
+    """The name of a VNFS that is removed afterwards."""
+    yield "copy"
+    zoo.do("vnfs", name="copy", state="absent")
+
+
+def import_options(exported: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"state": "imported", "source": exported["capsule"], "checksum": exported["checksum"], **options}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -223,3 +224,44 @@ def test_options_that_shape_the_image_make_another_generation(image: Master) -> 
     assert plain != quiet
     result = image.call("vnfs", name="debian", kernel_args="a && reboot")
     assert "Cannot use 'a && reboot' as kernel arguments" in result["msg"]
+
+
+def test_an_initramfs_is_made_once_for_what_goes_into_it(image: Master, changed: Path) -> None:
+    """A changed file of the site's is in no initramfs; curl, a kernel module and dracut's configuration are."""
+    tree = image.vnfs / "rootfs"
+
+    def publish() -> tuple[int, str]:
+        """The inode and the checksum of the initramfs that is served."""
+        image.do("vnfs_image", name="debian")
+        file = image.vnfs / "current/initramfs.img"
+        return file.stat().st_ino, hashlib.sha256(file.read_bytes()).hexdigest()
+
+    first = publish()
+    changed.write_text("other")
+    assert publish() == first
+
+    (module,) = tree.glob("usr/lib/modules/*/kernel/fs/overlayfs/overlay.ko")
+    for file in (tree / "usr/bin/curl", module):
+        kept = file.with_name("kept")
+        file.rename(kept)
+        file.write_bytes(kept.read_bytes() + b"\0")
+        file.chmod(kept.stat().st_mode)
+        try:
+            assert publish()[1] != first[1], file
+        finally:
+            kept.rename(file)
+    conf = tree / "etc/dracut.conf.d/site.conf"
+    conf.write_text('install_items+=" /usr/bin/getent "\n')
+    try:
+        assert publish()[1] != first[1]
+    finally:
+        conf.unlink()
+    assert publish()[1] == first[1], "the same inputs gave another initramfs"
+
+
+def test_an_initramfs_that_was_damaged_is_made_again(image: Master, changed: Path) -> None:
+    generation = image.do("vnfs_image", name="debian")["generation"]
+    kept = image.vnfs / "initramfs/initramfs.img"
+    kept.write_bytes(b"!")  # and with it those of the generations that share it
+    assert image.do("vnfs_image", name="debian")["action"] == "publish"
+    assert served(image) == generation

@@ -13,7 +13,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule impo
     differing_name,
     parse_header,
 )
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, Manifest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import Entry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Manifest
 
 HEADER = Header("debian", "0123456789abcdef", "2030-01-01T00:00:00Z", 3, 70, "0" * 64, {"packages": ["sudo"]})
 FILE = Entry("etc/issue", "file", 0o644, 0, 0, sha256="1" * 64)

@@ -9,7 +9,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._process import Co
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.apt import Distribution
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.content import Content
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.difference import Difference, diff_contents
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, Manifest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import Entry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Manifest
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.packages import Installed, Package
 
 FILE = Entry("etc/motd", "file", 0o644, 0, 0, size=12, mtime=1, sha256="a" * 64)

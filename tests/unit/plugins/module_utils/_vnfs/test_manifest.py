@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, parse_manifest, walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import Entry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import parse_manifest, walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.secrets import Secret
 from hypothesis import given

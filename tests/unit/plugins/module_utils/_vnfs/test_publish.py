@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, Manifest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import Entry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Manifest
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (
     Plan,
-    build_dracut_argv,
     build_mksquashfs_argv,
     diff_images,
     plan_publish,
@@ -61,11 +61,6 @@ def test_pruning_alone_is_a_change() -> None:
 
 def test_the_command_lines() -> None:
     first = plan(A, current=None, published=())
-    assert build_dracut_argv(first) == [
-        *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
-        *("--compress", "zstd -3 -T0"),
-        *("--modules", "base perceus", "--tmpdir", "/tmp", "--kver", "6.1.0", "/run/perceus/initramfs.img"),
-    ]
     argv = build_mksquashfs_argv(
         first, rootfs=Path("/tree"), target=Path("/out"), left_out=Path("/left-out"), acls=Path("/a b")
     )

@@ -8,7 +8,8 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.apt import Distribution
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.content import Header
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import Entry, walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import Entry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.packages import Installed, Package
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sizes import (
