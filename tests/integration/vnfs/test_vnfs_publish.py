@@ -259,7 +259,8 @@ def test_an_initramfs_is_made_once_for_what_goes_into_it(image: Master, changed:
     assert publish()[1] == first[1], "the same inputs gave another initramfs"
 
 
-def test_an_initramfs_that_was_damaged_is_made_again(image: Master, changed: Path) -> None:
+@pytest.mark.usefixtures("changed")
+def test_an_initramfs_that_was_damaged_is_made_again(image: Master) -> None:
     generation = image.do("vnfs_image", name="debian")["generation"]
     kept = image.vnfs / "initramfs/initramfs.img"
     kept.write_bytes(b"!")  # and with it those of the generations that share it
