@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import time
@@ -21,6 +22,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.archive impo
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.capsule import Capsule
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.oci import Oci
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.order import Order
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
@@ -155,8 +157,8 @@ def test_a_full_disk_is_named_and_nothing_is_left(zoo: Master) -> None:
     assert "No space left on device" in result["msg"]
 
 
-def test_an_oci_image_holds_everything_and_is_the_same_each_time(zoo: Master) -> None:
-    """But holes, of which OCI knows nothing."""
+def test_an_oci_image_holds_everything_and_is_the_same_each_time(zoo: Master, tmp_path: Path) -> None:
+    """But holes, of which OCI knows nothing; a VNFS is built from it again."""
     options = {"name": "zoo", "state": "exported", "format": "oci", "folder": "/var/lib/perceus/oci"}
     results = [zoo.do("vnfs_capsule", **options, _ansible_check_mode=check) for check in (True, False) * 2]
     assert [(result["action"], result["changed"]) for result in results] == [("export", True)] * 2 + [
@@ -165,9 +167,10 @@ def test_an_oci_image_holds_everything_and_is_the_same_each_time(zoo: Master) ->
     layout, digest = results[1]["capsule"], results[1]["checksum"]
     image = f"{layout}:{results[1]['generation']}"
     assert zoo.run("skopeo", "inspect", "--format", "{{.Digest}}", f"oci:{image}") == f"{digest}\n"
-    zoo.run("umoci", "raw", "unpack", "--image", image, "/var/lib/perceus/oci/tree")
-    trees = [walk_tree(zoo.path(tree)) for tree in ("/var/lib/perceus/vnfs/zoo/rootfs", "/var/lib/perceus/oci/tree")]
-    assert trees[0].render() == trees[1].render()
+    shutil.copytree(zoo.path(layout), tmp_path / "layout")
+    source = Oci(f"oci:{tmp_path}/layout:{results[1]['generation']}", digest)
+    source.make_tree(tmp_path / "tree", Order(Vnfs(tmp_path), (), None, CommandRunner(), Phases()))
+    assert walk_tree(tmp_path / "tree").render() == walk_tree(zoo.path("/var/lib/perceus/vnfs/zoo/rootfs")).render()
 
     pushing = {**options, "push": "oci:/var/lib/perceus/oci/registry:latest"}
     results = [zoo.do("vnfs_capsule", **pushing, _ansible_check_mode=check) for check in (True, False) * 2]
