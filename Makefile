@@ -14,7 +14,7 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test shell console down unit lint integration lab test-full clean setup collection
+.PHONY: help demo test shell console down unit lint integration lab test-full bench clean setup collection
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ lab: collection ## a master and PXE nodes in a box; T=NAME picks tests by name
 test-full: collection ## test, the long tail, and with the oldest ansible-core what runs on the controller
 	$(PYTEST) --durations=15 -m ''
 	$(MAKE) CORE=2.18 lint unit integration T=inventory
+
+bench: collection ## how long building and publishing take, beside the programs that a person would type
+	$(VENV)/bin/python tests/bench/image.py
 
 clean: down ## make down, and remove whatever was built here
 	rm -rf .cache .venv .venv-*
