@@ -50,6 +50,7 @@ options:
       - Patterns of paths that are the node's own, in the grammar of C(docs/vnfs.md). They are neither sent nor deleted.
       - Below a pattern that ends in C(/**) folders are made nevertheless, so that a new service finds the one for its
         log.
+      - Those of the option C(livesync_skip) of the VNFS are added.
       - C(/dev), C(/proc), C(/run), C(/sys), C(/tmp) and mount points are never touched.
     type: list
     elements: str

@@ -75,7 +75,7 @@ def build_rsync_argv(
     ``timeout`` is in seconds without a sign of life.
     """
     return [
-        *("rsync", "-aHAXx", "--omit-dir-times", "--numeric-ids", "--delay-updates", "--modify-window=-1"),
+        *("rsync", "-aHAXSx", "--omit-dir-times", "--numeric-ids", "--delay-updates", "--modify-window=-1"),
         "--delete-delay" if delete else "--force",  # either way a folder makes way for what the image has in its place
         *(["--dry-run"] if dry_run else []),
         *("--out-format=%i %n%L", "--stats", "--no-human-readable", f"--timeout={timeout}"),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,6 +19,9 @@ from .._namespaces import enter_private_mounts
 from .._nodes.machines import load_machines
 from .._process import Runner
 from .._ssh import Login
+from .._vnfs.patterns import compile_patterns
+from .._vnfs.recipe import load_recipe
+from .._vnfs.store import vnfs_in
 from .push import Options, Push, Pushed
 from .source import load_kernel, load_source, mount_source
 from .targets import select_targets
@@ -58,6 +61,7 @@ class Livesync:
 def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Options, runner: Runner) -> Livesync:
     """Bring the nodes called ``names``, or all of ``vnfs`` that are up, to the generation served now.
 
+    What the VNFS's own option ``livesync_skip`` names is skipped too.
     Moves this process into a mount namespace of its own.
     Raises :class:`PerceusError` when nothing can be done; what goes wrong with a node is its outcome.
     """
@@ -70,8 +74,15 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
         source = load_source(config.store, vnfs)
         enter_private_mounts()
         mount_source(source, runner)
+        options = replace(options, skip=compile_patterns((*options.skip.texts, *load_skip(config.store, vnfs))))
         push = Push(source, options, partial(load_kernel, config.store, vnfs), runner)
         return Livesync(source.generation, fan_out(push, logins, forks=options.forks))
+
+
+def load_skip(store: Path, vnfs: str) -> tuple[str, ...]:
+    """Return the patterns of the option ``livesync_skip`` of a VNFS."""
+    recipe = load_recipe(vnfs_in(store, vnfs).recipe_file)
+    return recipe.options.livesync_skip if recipe else ()
 
 
 def _facts(outcome: Pushed | PerceusError) -> dict[str, Any]:

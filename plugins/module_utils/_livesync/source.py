@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from .._boot.images import KERNEL, ROOT, Image, load_current_image
 from .._errors import PerceusError
 from .._process import Runner
+from .._vnfs.acls import load_acls, restore_acls
 from .._vnfs.manifest import hash_stream
 
 SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
@@ -17,12 +19,15 @@ SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
 
 @dataclass(frozen=True)
 class Source:
-    """A generation. ``kernel`` is the SHA-256 of its kernel; ``folder`` holds its files, and its tree once mounted."""
+    """A generation. ``kernel`` is the SHA-256 of its kernel; ``folder`` holds its files, and its tree once mounted;
+    ``acls`` are the access control lists of that tree, attributes by name and file.
+    """
 
     vnfs: str
     generation: str
     kernel: str
     folder: Path
+    acls: dict[str, dict[str, bytes]]
 
 
 def load_source(store: Path, vnfs: str) -> Source:
@@ -35,7 +40,8 @@ def load_source(store: Path, vnfs: str) -> Source:
         raise PerceusError(f"Cannot livesync VNFS {vnfs!r}: it has no published image", hint="Publish it", vnfs=vnfs)
     folder = store / vnfs / "images" / image.generation
     _verify(folder / ROOT, image)
-    return Source(vnfs, image.generation, load_kernel(store, vnfs, image.generation) or "", folder)
+    kernel = load_kernel(store, vnfs, image.generation) or ""
+    return Source(vnfs, image.generation, kernel, folder, load_acls(folder / "manifest.json"))
 
 
 def load_kernel(store: Path, vnfs: str, generation: str) -> str | None:
@@ -54,11 +60,28 @@ def mount_source(source: Source, runner: Runner) -> None:
     """
     options = "loop,ro,nodev,noexec,nosuid"
     runner(["mount", "-t", "squashfs", "-o", options, "--", str(source.folder / ROOT), str(source.folder)])
+    if source.acls:
+        _overlay(source.folder, runner)
+        restore_acls(source.folder, source.acls)
     if not (source.folder / SENTINEL).is_file():
         raise PerceusError(
             f"Cannot livesync VNFS {source.vnfs!r}: generation {source.generation} holds no {SENTINEL}",
             hint="Build and publish the VNFS again",
         )
+
+
+def _overlay(folder: Path, runner: Runner) -> None:
+    """Mount a layer in memory over what is mounted on ``folder``, in the same place."""
+    lower = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        runner(["mount", "-t", "tmpfs", "-o", "nodev,noexec,nosuid", "tmpfs", str(folder)])
+        for name in ("upper", "work"):
+            (folder / name).mkdir()
+        layers = f"lowerdir=/proc/{os.getpid()}/fd/{lower},upperdir=upper,workdir=work,index=on"
+        mount = ["mount", "-t", "overlay", "-o", f"nodev,noexec,nosuid,{layers}", "overlay", str(folder)]
+        runner(mount, cwd=str(folder))
+    finally:
+        os.close(lower)
 
 
 def _verify(root: Path, image: Image) -> None:

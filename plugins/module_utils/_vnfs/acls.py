@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Access control lists of an image: squashfs has none, so that the image carries them as a text for setfacl(1)."""
+"""Access control lists of an image: squashfs has none, so that the image carries them as a text for setfacl(1).
+
+On the master they are in the manifest, as the extended attributes that they are.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import stat
 import struct
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .._errors import PerceusError
+from .sandbox import chase
 
 if TYPE_CHECKING:
     from .entry import Entry
 
 ACLS = "usr/lib/perceus/acls"
 ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
+_LISTS = {ACCESS, DEFAULT}
 
 # <linux/posix_acl_xattr.h>: a version, then tag, permissions and id of each line, little endian
 _VERSION, _LINE = struct.Struct("<I"), struct.Struct("<HHI")
@@ -29,6 +40,36 @@ def render_acls(entries: Iterable[Entry]) -> str:
     Empty when there are none.
     """
     return "".join(_render(entry) for entry in entries if entry.has_acls)
+
+
+def load_acls(manifest: Path) -> dict[str, dict[str, bytes]]:
+    """Return the attributes that are lists, by file, that ``manifest.json`` names; raises :class:`PerceusError`."""
+    try:
+        entries = json.loads(manifest.read_bytes())["entries"]
+        return {
+            entry["name"]: lists
+            for entry in entries
+            if (lists := {key: bytes.fromhex(entry["xattrs"][key]) for key in _LISTS & set(entry.get("xattrs", ()))})
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PerceusError(f"Cannot read {str(manifest)!r}: {error}", hint="Publish the VNFS again") from error
+
+
+def restore_acls(root: Path, lists: dict[str, dict[str, bytes]]) -> None:
+    """Give the files of an overlay over an image their lists. No link is followed, whatever the manifest says.
+
+    overlayfs refuses a list to a file of its lower layer alone: chmod has it copied up.
+    """
+    for name, attributes in lists.items():
+        file = root / name
+        if chase(root, name) != f"/{name}":
+            raise PerceusError(f"Cannot give {name!r} an access control list: it is not in the image under this name")
+        try:
+            file.chmod(stat.S_IMODE(file.lstat().st_mode))
+            for attribute, value in attributes.items():
+                os.setxattr(file, attribute, value)
+        except OSError as error:
+            raise PerceusError(f"Cannot give {name!r} an access control list: {error.strerror}") from error
 
 
 def _render(entry: Entry) -> str:
@@ -56,4 +97,4 @@ def _permissions(bits: int) -> str:
 
 def _escape(name: str) -> str:
     """Return a name as getfacl(1) writes it, on one line; also a leading space, which setfacl would not see."""
-    return _SPECIAL.sub(lambda match: "\\\\" if match[0] == "\\" else f"\\{ord(match[0]):03o}", name)
+    return _SPECIAL.sub(lambda match: f"\\{ord(match[0]):03o}", name)

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry, save_registry
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
 
 PACKAGE = "ansible_collections.perceus.cluster.plugins.module_utils._master"
 PROGRAMS = ("sh", "cat", "chmod", "mv", "ssh-keygen", "sshd", "rsync")
@@ -131,6 +132,7 @@ class Cluster:
         subprocess.run(["mksquashfs", str(tree.root), str(root), "-quiet", "-no-progress", "-comp", "zstd"], check=True)
         (image / "vmlinuz").write_text(kernel)
         (image / "initramfs.img").touch()
+        (image / "manifest.json").write_text(walk_tree(tree.root).render())
         files = {
             path.name: {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "size": path.stat().st_size}
             for path in image.iterdir()

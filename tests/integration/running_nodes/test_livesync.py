@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
+
+from tests import zoo
 
 FIRST, SECOND = "1" * 16, "2" * 16
 # What a node's first stage and this test's sshd put there, and the default skip list.
@@ -143,6 +149,38 @@ def test_afterwards_a_node_is_what_a_boot_of_the_new_generation_gives(
         assert not (node.root / "var/log/service/first.log").exists()
     assert (nodes[0].root / "var/log/boot.log").read_text() == "the node's own\n"
     assert cluster.ssh("n101", "cat", "/etc/motd").stdout == "later\n"
+
+
+def test_everything_about_a_file_gets_onto_a_node(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    tree = cluster.make_tree("zoo")
+    (tree.root / "srv").mkdir()
+    zoo.plant(tree.root / "srv/zoo")
+    planted = zoo.describe(tree.root / "srv/zoo")
+    cluster.publish(tree, "3" * 16)
+    assert not livesync(nodes=["n101"])["failed"]
+    arrived = nodes[0].root / "srv/zoo"
+    assert zoo.describe(arrived) == planted
+    assert (arrived / "sparse").stat().st_blocks * 512 < zoo.SPARSE_SIZE
+    again = livesync(nodes=["n101"])
+    assert (again["failed"], again["nodes"][0]["changes"]) == (False, 0)
+    shutil.rmtree(tree.root / "srv/zoo")
+    cluster.publish(tree, "4" * 16)
+    livesync(nodes=["n101"])
+    assert not arrived.exists()
+
+
+def test_what_the_vnfs_skips_is_the_nodes_own(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    (node, _) = nodes
+    recipe = Recipe(Mmdebstrap("bookworm"), "0" * 64, options=Options(livesync_skip=("/etc/**/*.own", "/opt/")))
+    save_recipe(cluster.config.store / "debian/vnfs.yml", recipe)
+    (node.root / "etc/deep").mkdir()
+    for name in ("etc/x.own", "etc/deep/x.own", "etc/deep/drift"):
+        (node.root / name).write_text("of this node\n")
+    assert not livesync(nodes=["n101"])["failed"]
+    assert (node.root / "etc/x.own").exists()
+    assert (node.root / "etc/deep/x.own").exists()
+    assert not (node.root / "etc/deep/drift").exists()
+    assert (node.root / "opt/folder/file").exists()
 
 
 def test_check_run_check_again_run_again(nodes: list[Any], livesync: Livesync) -> None:

@@ -46,7 +46,7 @@ def test_a_node_is_made_like_the_source_without_writing_any_file_in_place() -> N
     argv = build()
     assert argv[0] == "rsync"
     assert {
-        "-aHAXx",
+        "-aHAXSx",
         "--numeric-ids",
         "--delay-updates",
         "--delete-delay",

@@ -57,9 +57,8 @@ def test_a_list_is_written_as_getfacl_writes_it(tree: Path) -> None:
         ["getfacl", "--numeric", "--", *NAMES, "folder"], cwd=tree, stdout=subprocess.PIPE, check=True
     ).stdout
     lines = os.fsdecode(said).split("\n")
-    assert {line for line in lines if line.startswith("# file: ") and "lead" not in line} <= set(
-        walk_tree(tree).acls.split("\n")
-    )
+    files = {line for line in lines if line.startswith("# file: ") and " lead" not in line and "\\\\" not in line}
+    assert files <= set(walk_tree(tree).acls.split("\n"))
     folder = [line for line in lines[lines.index("# file: folder") :] if not line.startswith(("# owner", "# group"))]
     assert "\n".join(folder) in walk_tree(tree).acls
 

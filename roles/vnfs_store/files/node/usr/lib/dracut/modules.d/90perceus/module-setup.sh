@@ -17,7 +17,7 @@ installkernel() {
 }
 
 install() {
-    inst_multiple cat curl ip losetup rm sha256sum shuf
+    inst_multiple cat chroot curl ip losetup rm sha256sum shuf
     # The names that the real root will use: an interface that is up cannot be renamed by older kernels.
     inst_simple "$systemdutildir/network/99-default.link"
     inst_script "$moddir/perceus-root.sh" /usr/sbin/perceus-root

@@ -116,16 +116,21 @@ verify() {
     return 1
 }
 
+# With index=on a file that is written keeps all its names.
 assemble() {
     mkdir -p "$STATE/lower" "$STATE/rw"
+    layers="lowerdir=$STATE/lower,upperdir=$STATE/rw/upper,workdir=$STATE/rw/work"
+    fault="cannot mount the image"
     mount -t squashfs -o loop,ro "$IMAGE" "$STATE/lower" \
         && mount -t tmpfs -o mode=0755 perceus-rw "$STATE/rw" \
         && mkdir "$STATE/rw/upper" "$STATE/rw/work" \
-        && mount -t overlay -o "lowerdir=$STATE/lower,upperdir=$STATE/rw/upper,workdir=$STATE/rw/work" perceus-root "$NEWROOT" \
+        && mount -t overlay -o "$layers,index=on" perceus-root "$NEWROOT" \
+        && fault="cannot restore the image's access control lists" \
+        && chroot "$NEWROOT" /usr/lib/perceus/restore-acls \
         && return 0
-    say "cannot mount the image"
-    report retry "cannot mount the image"
-    umount "$STATE/rw" "$STATE/lower"
+    say "$fault"
+    report retry "$fault"
+    umount "$NEWROOT" "$STATE/rw" "$STATE/lower"
     return 1
 }
 
