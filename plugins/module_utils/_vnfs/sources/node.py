@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..._config import DEFAULT_CONFIG, load_config
-from ..._errors import PerceusError
+from ..._errors import CommandError, PerceusError
 from ..._livesync.rsync import NEVER_TOUCHED, translate
 from ..._names import parse_node_name
 from ..._nodes.registry import load_registry
@@ -57,7 +57,11 @@ class Node(Source):
     def make_tree(self, target: Path, order: Order) -> None:
         with tempfile.TemporaryDirectory(prefix=".tmp.", dir=target.parent) as folder:
             login = self._find_login(Path(folder))
-            MortalRunner(order.runner)(build_rsync_argv(self, login, target), expected=(0, VANISHED))
+            try:
+                MortalRunner(order.runner)(build_rsync_argv(self, login, target), expected=(0, VANISHED))
+            except CommandError as error:
+                reason = find_reason(error.details.get("stderr", "")) or error.msg
+                raise PerceusError(f"Cannot copy {self.host!r}: {reason}", error.hint, **error.details) from error
 
     def _find_login(self, folder: Path) -> Login:
         """Return how to get there; ``folder`` is for a file of its host key."""
@@ -84,3 +88,9 @@ def build_rsync_argv(source: Node, login: Login, target: Path) -> list[str]:
         *(f"--filter={rule}" for rule in rules),
         *(f"--rsh={shlex.join(build_shell_argv(login))}", "--", f"{login.destination}:/", f"{target}/"),
     ]
+
+
+def find_reason(stderr: str) -> str:
+    """Return the line that says why rsync failed: ssh's last, else rsync's own first."""
+    lines = stderr.strip().splitlines()
+    return ([line for line in lines if not line.startswith("rsync")][-1:] or lines[:1] or [""])[0]

@@ -22,6 +22,11 @@ def test_every_source_has_its_file_and_every_file_its_source() -> None:
     assert {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "order"} == set(SOURCES)
 
 
+def test_every_source_can_be_asked_for_in_the_playbook(root: Path) -> None:
+    text = (root / "playbooks/vnfs_build.yml").read_text()
+    assert [name for name in SOURCES if f'{name}: "{{{{ item.{name} | default(omit) }}}}"' not in text] == []
+
+
 def test_a_source_comes_back_as_it_was_written() -> None:
     assert parse_source(plain_source(TRIXIE)) == TRIXIE
 
