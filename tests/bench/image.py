@@ -93,7 +93,7 @@ def compare_building(folder: Path, rounds: int) -> None:
     bare_tree = folder / "bare"
     bare = [
         *("mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase"),
-        *(f"--include={','.join(wanted.all_packages)}", distribution.codename, str(bare_tree), *sources),
+        *(f"--include={','.join(wanted.all_packages())}", distribution.codename, str(bare_tree), *sources),
     ]
 
     def build() -> None:
