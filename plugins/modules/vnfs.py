@@ -54,7 +54,8 @@ options:
   source_date_epoch:
     description:
       - The time, in seconds since 1970, that no file of the tree is younger than.
-      - With it two builds from the same packages make the same generation.
+      - With it two builds from the same packages make the same generation, byte for byte.
+      - The environment variable E(SOURCE_DATE_EPOCH) is taken where it is not given.
     type: int
   kernel:
     description: The release of the kernel to boot, for a tree that has several. By default, or empty, the newest.
@@ -232,7 +233,7 @@ phases:
   sample: {bootstrap: 31.5, configure: 1.4}
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import apply_plan, load_current, want_recipe
@@ -252,7 +253,7 @@ ARGUMENTS = {
     "packages": STRINGS,
     "authorized_keys": {**STRINGS, "no_log": False},
     "root_password_hash": {"type": "str", "no_log": True},
-    "source_date_epoch": {"type": "int"},
+    "source_date_epoch": {"type": "int", "fallback": (env_fallback, ["SOURCE_DATE_EPOCH"])},
     "kernel": {"type": "str"},
     "kernel_args": {"type": "str"},
     "compression": {"type": "str", "choices": list(COMPRESSION_LEVELS)},

@@ -140,7 +140,7 @@ def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner)
 def settle_times(rootfs: Path, *, epoch: int) -> None:
     """Let no file of a tree be younger than ``epoch``, in seconds since 1970."""
     for _folder, folders, files, descriptor in os.fwalk(rootfs):
-        for name in (*folders, *files):
+        for name in (".", *folders, *files):
             if os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mtime > epoch:
                 os.utime(name, (epoch, epoch), dir_fd=descriptor, follow_symlinks=False)
 

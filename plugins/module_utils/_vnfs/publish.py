@@ -48,7 +48,8 @@ SETFACL = "usr/bin/setfacl"
 class Plan:
     """What publishing does. ``current`` is the generation served now; ``pruned`` are those that go.
 
-    Secrets of the manifest are those that the operator lets into the image.
+    ``epoch`` is the image's own date, in seconds since 1970, None for now. Secrets of the manifest are those that the
+    operator lets into the image.
     """
 
     vnfs: str
@@ -58,6 +59,7 @@ class Plan:
     generation: str
     current: str | None
     published: tuple[str, ...]
+    epoch: int | None = None
     seen: Seen = field(default_factory=Seen)
 
     @property
@@ -105,6 +107,7 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe) -> Plan:
         generation=generation,
         current=current if current in published else None,
         published=tuple(published),
+        epoch=recipe.source_date_epoch,
     )
 
 
@@ -234,6 +237,7 @@ def build_mksquashfs_argv(plan: Plan, *, rootfs: Path, target: Path, left_out: P
     return [
         *("mksquashfs", str(rootfs), str(target), "-noappend", "-no-progress", "-quiet", "-xattrs"),
         *("-comp", "zstd", "-Xcompression-level", str(plan.options.compression_level)),
+        *(("-mkfs-time", str(plan.epoch)) if plan.epoch is not None else ()),
         *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
         *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if manifest.acls else ()),
         *("-wildcards", "-ef", str(left_out)),

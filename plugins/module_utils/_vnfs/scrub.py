@@ -40,6 +40,7 @@ _FILES = compile_patterns(
         *("/var/log/**", "/var/cache/apt/*.bin"),
     )
 )
+RULES = (*_ANYTHING.texts, *_FILES.texts)  # all that is judged by name
 # What a sandbox that was killed leaves, where there was nothing to mount over.
 _EMPTY = ("etc/resolv.conf", "usr/sbin/policy-rc.d")
 _LINKS = {"etc/resolv.conf": LENT_RESOLVER}

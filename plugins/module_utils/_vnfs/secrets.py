@@ -97,3 +97,7 @@ _RULES: dict[str, Callable[[Detector, bytes], str | None]] = {
     ),
 }
 _NAMES = compile_patterns(_RULES)
+RULES = (
+    *_RULES,
+    *(pattern.pattern.decode() for pattern in (_PRIVATE_KEY, _HASH, _URL_PASSWORD, _CONF_PASSWORD, _NETRC_PASSWORD)),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import scrub, secrets
 from .manifest import Manifest, walk_tree
 from .patterns import compile_patterns
 from .recipe import Recipe
@@ -19,5 +20,5 @@ def walk_vnfs(vnfs: Vnfs, recipe: Recipe, *, rootfs: Path | None = None) -> tupl
     ``rootfs`` is the tree when it is not in its place yet. Writes nothing.
     """
     exclude, detector = compile_patterns(recipe.options.exclude), Detector(recipe.root_password_hash)
-    seen = load_seen(vnfs.seen, conditions=(*exclude.texts, repr(detector)))
+    seen = load_seen(vnfs.seen, conditions=(*exclude.texts, repr(detector), *scrub.RULES, *secrets.RULES))
     return walk_tree(rootfs or vnfs.rootfs, exclude=exclude, find_secret=detector, seen=seen), seen

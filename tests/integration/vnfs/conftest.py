@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.lookup.master_code import write_archive
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
@@ -51,6 +52,7 @@ RECIPE: dict[str, Any] = {
     "name": "debian",
     "kernel_package": "linux-image-cloud-amd64",
     "packages": ["iputils-ping", "libcap2-bin", "sudo"],
+    "source_date_epoch": 1_700_000_000,
     "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7fK0JkYg0r6pSfnDdWq0kz3pJX9Xb1hYx2m3n4o5p6 master"],
 }
 CAPSULES = "/var/lib/perceus/capsules"
@@ -177,9 +179,17 @@ def builds(master: Master) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def capsule(master: Master, builds: list[dict[str, Any]]) -> Master:
+def pristine(master: Master, builds: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The lines of the capsule's manifest before any test changed its tree."""
+    assert builds[1]["changed"]
+    return walk_tree(master.vnfs / "rootfs").lines
+
+
+@pytest.fixture(scope="session")
+def capsule(master: Master, builds: list[dict[str, Any]], pristine: tuple[str, ...]) -> Master:
     """The master with the capsule ``debian`` on it."""
     assert builds[1]["changed"]
+    assert pristine
     return master
 
 
