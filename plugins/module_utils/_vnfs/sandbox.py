@@ -20,7 +20,7 @@ from .._process import SYSTEM_PATH, Completed, Runner, attach
 
 POLICY = Path("/usr/local/lib/perceus/sandbox/policy-rc.d")
 RESOLVER = Path("/etc/resolv.conf")
-LENT_RESOLVER = "/run/perceus/resolv.conf"
+LENT_RESOLVER = "/run/perceus-resolv.conf"
 OWN_FOLDERS = ("/dev", "/proc", "/run")  # inside, each is the sandbox's own
 LONGEST_CHAIN = 40  # symbolic links, as in path_resolution(7)
 
@@ -208,7 +208,9 @@ def build_sandbox_argv(
 
     ``masks`` maps files inside, free of links, to the files outside that are shown there.
     """
-    own = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"]
+    own = ["--dev", "/dev", "--chmod", "1777", "/dev/shm", "--proc", "/proc", "--tmpfs", "/run"]  # noqa: S108
+    # As every system that was booted has them; without the second one, sshd -t refuses any configuration
+    own += ["--perms", "1777", "--dir", "/run/lock", "--dir", "/run/sshd"]
     for name in ("/tmp", "/var/tmp") if read_only else ():  # noqa: S108
         own += ["--perms", "1777", "--tmpfs", name]
     shown = []

@@ -10,33 +10,33 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE
 
 from .conftest import Master, await_lock
 
-INVENTORY = """
-all:
-  children:
-    vnfs_capsules:
-      hosts:
-        debian.vnfs: {perceus_vnfs: debian}
-        nothing.vnfs: {}
-      vars:
-        ansible_connection: perceus.cluster.vnfs
-        ansible_python_interpreter: /usr/bin/python3
+NOTHING = """\
+vnfs_capsules:
+  hosts:
+    nothing.vnfs:
+      ansible_connection: perceus.cluster.vnfs
 """
 
 Ansible = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def ansible(capsule: Master, tmp_path: Path) -> Ansible:
-    """Run one of ansible's programs on the master."""
-    (tmp_path / "hosts.yml").write_text(INVENTORY)
+def ansible(capsule: Master, config: ClusterConfig, tmp_path: Path) -> Ansible:
+    """Run one of ansible's programs on the master, whose live inventory has the capsule."""
+    config.leases.touch()
+    live = {"plugin": "perceus.cluster.leases", "config": str(tmp_path / "cluster.json"), "store": str(STORE)}
+    (tmp_path / "perceus.yml").write_text(json.dumps(live))
+    (tmp_path / "nothing.yml").write_text(NOTHING)
+    sources = [word for name in ("perceus.yml", "nothing.yml") for word in ("-i", str(tmp_path / name))]
 
     def ansible(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        argv = capsule.command(program, "-i", str(tmp_path / "hosts.yml"), *arguments)
         return subprocess.run(
-            argv,
+            capsule.command(program, *sources, *arguments),
             env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "0", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -76,6 +76,21 @@ def test_a_role_customises_a_vnfs_once(capsule: Master, ansible: Ansible, root: 
     assert not (tree / "srv/site/started").exists()  # made by the daemon
     assert (tree / "etc/systemd/system/multi-user.target.wants/site-agent.service").is_symlink()
     assert capsule.run("cat", "/proc/self/mountinfo") == before
+
+
+@pytest.mark.usefixtures("restored")
+def test_roles_that_everybody_uses_work_as_on_a_host(capsule: Master, ansible: Ansible, root: Path) -> None:
+    play = (str(root / "tests/site/known.yml"), "-e", "site_hosts=vnfs_capsules:!nothing.vnfs")
+    first, second = (ansible("ansible-playbook", *play, ANSIBLE_PIPELINING="true") for _run in range(2))
+    assert first.returncode == 0, first.stdout
+    assert "RUNNING HANDLER [clock : Restart the daemon]" in first.stdout
+    assert second.returncode == 0, second.stdout
+    assert "changed=0 " in second.stdout, second.stdout
+    assert capsule.inside("systemctl", "is-enabled", "chrony", "ssh").split() == ["enabled", "enabled"]
+    assert capsule.inside("readlink", "/etc/localtime") == "/usr/share/zoneinfo/Europe/Zurich\n"
+    assert "passwordauthentication no" in capsule.inside("sshd", "-T").splitlines()
+    assert "server 192.0.2.1 iburst" in (capsule.vnfs / "rootfs/etc/chrony/chrony.conf").read_text()
+    assert not (capsule.vnfs / "rootfs/var/lib/chrony/drift").exists()
 
 
 @pytest.mark.usefixtures("restored")
@@ -123,6 +138,12 @@ def test_what_one_task_leaves_in_tmp_the_next_one_finds(ansible: Ansible, capsul
 def test_becoming_root_inside_is_harmless(ansible: Ansible) -> None:
     done = ansible("ansible", "debian.vnfs", "--become", "-m", "ansible.builtin.command", "-a", "id -u")
     assert done.stdout.splitlines()[-1] == "0", done.stdout
+
+
+def test_a_user_of_the_tree_can_be_become(ansible: Ansible) -> None:
+    who = ("--become", "--become-user", "nobody", "--module-name", "ansible.builtin.command")
+    done = ansible("ansible", "debian.vnfs", *who, "--args", "id -un")
+    assert done.stdout.splitlines()[-1] == "nobody", done.stdout
 
 
 def explain(done: subprocess.CompletedProcess[str]) -> str:

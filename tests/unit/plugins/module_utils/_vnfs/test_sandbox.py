@@ -34,6 +34,10 @@ ENVIRONMENT = [
     ),
     *("--setenv", "SYSTEMD_OFFLINE", "1"),
 ]
+OWN = [
+    *("--dev", "/dev", "--chmod", "1777", "/dev/shm", "--proc", "/proc", "--tmpfs", "/run"),
+    *("--perms", "1777", "--dir", "/run/lock", "--dir", "/run/sshd"),
+]
 SEPARATED = [
     "--unshare-pid",
     "--unshare-ipc",
@@ -70,7 +74,7 @@ def test_a_writable_sandbox() -> None:
     )
     assert argv == [
         *("bwrap", "--bind", "/vnfs/a/rootfs", "/"),
-        *("--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"),
+        *OWN,
         *("--ro-bind", "/lib/policy", "/usr/sbin/policy-rc.d"),
         *("--dir", "/run/systemd", "--dir", "/run/systemd/resolve"),
         *("--ro-bind", "/etc/resolv.conf", "/run/systemd/resolve/stub"),
@@ -84,7 +88,8 @@ def test_a_writable_sandbox() -> None:
 def test_a_read_only_sandbox_has_a_place_for_temporary_files() -> None:
     argv = build_sandbox_argv(["dracut"], rootfs=Path("/tree"), read_only=True)
     assert argv == [
-        *("bwrap", "--ro-bind", "/tree", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run"),
+        *("bwrap", "--ro-bind", "/tree", "/"),
+        *OWN,
         *("--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/var/tmp"),
         *SEPARATED,
         *ENVIRONMENT,
@@ -129,7 +134,7 @@ def test_placeholders_go_even_when_the_program_fails(tmp_path: Path) -> None:
 def test_the_link_of_a_killed_sandbox_goes_with_the_next_one(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     resolver = tmp_path / "etc/resolv.conf"
-    resolver.symlink_to("/run/perceus/resolv.conf")
+    resolver.symlink_to("/run/perceus-resolv.conf")
     Sandbox(tmp_path, Recorder())(["true"])
     assert not resolver.is_symlink()
 
