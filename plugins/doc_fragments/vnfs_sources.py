@@ -30,6 +30,7 @@ options:
       keyring:
         description:
           - A file on the master with the keys that sign the archive. It gets into the tree under the same name.
+          - apt reads it as another user, so that everyone must be able to.
           - By default C(/usr/share/keyrings/DISTRIBUTION-archive-keyring.gpg).
         type: str
       components:

@@ -160,6 +160,43 @@ def build_rpm(work: Path, name: str, root: Path) -> None:
     subprocess.run(["rpmbuild", "-bb", "--quiet", *words, spec], check=True)
 
 
+@pytest.fixture
+def extra_source(tmp_path: Path) -> str:
+    """A line of sources.list(5) for an archive with one package, ``extra``."""
+    archive, package = tmp_path / "archive", tmp_path / "package"
+    (package / "DEBIAN").mkdir(parents=True)
+    control = "Package: extra\nVersion: 1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: x\n"
+    (package / "DEBIAN/control").write_text(control)
+    (package / "srv").mkdir()
+    (package / "srv/extra").write_text("extra")
+    archive.mkdir()
+    deb = archive / "extra.deb"
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", package, deb], check=True, capture_output=True)
+    content = deb.read_bytes()
+    facts = f"Filename: ./extra.deb\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n"
+    (archive / "Packages").write_text(control + facts)
+    return f"deb [trusted=yes] copy:{archive} ./"
+
+
+def test_mmdebstrap_with_hooks_and_another_archive(master: Master, name: str, extra_source: str) -> None:
+    keyring = "/var/lib/perceus/keyring.gpg"  # where apt may look, which is not root when it does
+    shutil.copy("/usr/share/keyrings/debian-archive-keyring.gpg", master.path(keyring))
+    source = {
+        "variant": "apt",
+        "keyring": keyring,
+        "extra_sources": [extra_source],
+        "setup_hooks": ['mkdir -p "$1/srv" && echo setup >> "$1/srv/hooks"'],
+        "customize_hooks": ['cat "$1/srv/extra" >> "$1/srv/hooks"'],
+    }
+    master.do("vnfs", name=name, mmdebstrap=source, base_packages=["extra"], kernel_package="")
+    tree = rootfs(master, name)
+    assert_configured(tree)
+    assert (tree / "srv/hooks").read_text() == "setup\nextra"
+    assert (tree / keyring[1:]).read_bytes() == master.path(keyring).read_bytes()
+    assert f"signed-by={keyring}" in (tree / "etc/apt/sources.list").read_text()
+    assert extra_source in (tree / "etc/apt/sources.list").read_text()
+
+
 def test_dnf_and_the_same_twice(master: Master, repository: str, name: str) -> None:
     source = {"release": "9", "repositories": [{"name": "local", "baseurl": repository, "gpgcheck": False}]}
     recipe: dict[str, Any] = {"name": name, "dnf": source, "base_packages": ["base"], "source_date_epoch": 1700000000}
@@ -179,13 +216,36 @@ def test_dnf_and_the_same_twice(master: Master, repository: str, name: str) -> N
     assert set(master.do("vnfs_command", name=name, argv=list(query))["stdout"].split()) == {"base", "extra", "kernel"}
 
 
-def test_dnf_checks_signatures(master: Master, repository: str, name: str, tmp_path: Path) -> None:
-    key = tmp_path / "key"
-    key.write_text("no key")
-    local = {"name": "local", "baseurl": repository, "gpgkey": f"file://{key}"}
-    result = master.call("vnfs", name=name, dnf={"release": "9", "repositories": [local]}, base_packages=["base"])
-    assert "'dnf'" in result["msg"]
-    assert not rootfs(master, name).exists()
+def test_dnf_installs_what_was_signed_and_nothing_else(
+    master: Master, repository: str, name: str, tmp_path: Path
+) -> None:
+    home, key = tmp_path / "gnupg", tmp_path / "key"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", f"--homedir={home}", "--batch", "--quiet"]
+    try:
+        subprocess.run([*gpg, "--passphrase=", "--quick-generate-key", "signer", "rsa2048"], check=True)
+        subprocess.run([*gpg, "--armor", f"--output={key}", "--export", "signer"], check=True)
+        signed = tmp_path / "repository"
+        shutil.copytree(repository.removeprefix("file://"), signed)
+        local = {"name": "local", "baseurl": f"file://{signed}", "gpgkey": f"file://{key}"}
+        recipe = {"name": name, "dnf": {"release": "9", "repositories": [local]}, "base_packages": ["base"]}
+        assert "'dnf'" in master.call("vnfs", **recipe)["msg"]
+        assert not rootfs(master, name).exists()
+        macros = ("--define", "__gpg /usr/bin/gpg", "--define", "_gpg_name signer", "--define", f"_gpg_path {home}")
+        subprocess.run(["rpmsign", *macros, "--addsign", *signed.rglob("*.rpm")], check=True, capture_output=True)
+        subprocess.run(["createrepo_c", "--quiet", signed], check=True)
+        master.do("vnfs", **recipe)
+    finally:
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+    assert_configured(rootfs(master, name))
+
+
+def test_a_tree_that_no_node_could_boot_is_not_published(master: Master, repository: str, name: str) -> None:
+    source = {"release": "9", "repositories": [{"name": "local", "baseurl": repository, "gpgcheck": False}]}
+    master.do("vnfs", name=name, dnf=source, base_packages=["base"])
+    result = master.call("vnfs_image", name=name, _ansible_check_mode=True)
+    assert f"Cannot publish VNFS {name!r}: its tree has no systemctl, dracut, sshd, curl, zstd" in result["msg"]
+    assert result["missing"] == ["systemd", "dracut", "openssh-server", "curl", "zstd"]
 
 
 @pytest.fixture(scope="session")
@@ -220,7 +280,7 @@ def test_an_image_that_is_not_the_one_is_refused(master: Master, container: dict
     assert not rootfs(master, name).exists()
 
 
-@pytest.mark.parametrize("compression", ["", "--gzip", "--xz", "--zstd"])
+@pytest.mark.parametrize("compression", ["", "--zstd"])
 def test_archive(master: Master, small_tree: Path, name: str, tmp_path: Path, compression: str) -> None:
     file = tmp_path / "tree.tar"
     words = [word for word in ("--xattrs", "--xattrs-include=*", "--numeric-owner", compression) if word]

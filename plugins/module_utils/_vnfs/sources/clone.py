@@ -30,6 +30,6 @@ class Clone(Source):
         if self.vnfs == order.vnfs.name:
             raise PerceusError(f"Cannot clone VNFS {self.vnfs!r} into itself", hint="Give the new one another name")
         other = vnfs_in(order.vnfs.folder.parent, self.vnfs)
+        other.require_tree()
         with held(other):
-            other.require_tree()
             copy_tree(other.rootfs, target, runner=order.runner)
