@@ -225,9 +225,9 @@ def main() -> None:
         supports_check_mode=True,
         required_if=[("state", "imported", ["source"])],
     )
-    phases = Phases()
     try:
         vnfs = vnfs_in(STORE, module.params["name"])
+        phases = Phases(None if module.check_mode else vnfs.progress)
         work = export_vnfs if module.params["state"] == "exported" else import_vnfs
         result = work(module, vnfs, phases)
     except PerceusError as error:

@@ -166,15 +166,15 @@ ARGUMENTS = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    phases = Phases()
     try:
         vnfs = vnfs_in(STORE, module.params["name"])
+        phases = Phases(None if module.check_mode else vnfs.progress)
         with held(vnfs, writing=not module.check_mode):
-            plan = plan_publish(vnfs, load_tree(vnfs))
+            plan = plan_publish(vnfs, load_tree(vnfs), phases=phases)
             require_bootable(plan)
             diff = diff_images(plan, vnfs)
             if not module.check_mode:
-                phases = apply_publish(plan, vnfs, runner=CommandRunner())
+                apply_publish(plan, vnfs, runner=CommandRunner(), phases=phases)
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
     for pattern, excluded in plan.manifest.excluded.items():

@@ -15,7 +15,7 @@ from .families import UNKNOWN, load_family
 from .initramfs import DRACUT, Initramfs, provide_initramfs
 from .kernel import find_kernel_release, find_kernels
 from .options import OPTION_NAMES
-from .phases import Phases
+from .phases import Phases, growth_on
 from .recipe import Plan, Recipe, load_recipe, parse_recipe, plain_recipe, save_recipe
 from .sandbox import Sandbox, chase
 from .seen import save_seen
@@ -92,7 +92,7 @@ def digest_files(folder: Path) -> str:
 
 def apply_plan(plan: Plan, vnfs: Vnfs, *, runner: Runner, node_files: Path = NODE_FILES) -> Phases:
     """Do what the plan says; needs the lock. Cut short at any point, the old tree is there, or the new one whole."""
-    phases = Phases()
+    phases = Phases(vnfs.progress)
     if plan.action == "remove":
         with phases.measured("remove"):
             remove_vnfs(vnfs)
@@ -108,11 +108,11 @@ def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_file
         refuse_mounts(vnfs.rootfs, "replace")
     with building(vnfs) as folder:
         sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
-        with phases.measured("bootstrap"):
+        with phases.measured("bootstrap", sample=growth_on(folder)):
             order = Order(vnfs, recipe.all_packages(), recipe.source_date_epoch, runner, phases)
             recipe.source.make_tree(sandbox.rootfs, order)
         if not recipe.source.installs_packages:
-            with phases.measured("packages"):
+            with phases.measured("packages", sample=growth_on(folder)):
                 family = load_family(sandbox) if recipe.source.base_packages is None else UNKNOWN
                 recipe.source.add_packages(sandbox, recipe.all_packages(family))
         with phases.measured("configure"):
@@ -121,14 +121,14 @@ def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_file
             if recipe.source_date_epoch is not None:
                 settle_times(sandbox.rootfs, epoch=recipe.source_date_epoch)
         with phases.measured("initramfs"):
-            _prepare_initramfs(recipe, vnfs, folder, runner)
+            _prepare_initramfs(recipe, vnfs, folder, runner, phases)
         save_recipe(folder / "vnfs.yml", recipe)
         install_tree(vnfs, folder)
 
 
-def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner) -> None:
+def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner, phases: Phases) -> None:
     """Make the initramfs that the first image is to have, if there is all that it needs; and know the tree by then."""
-    manifest, seen = walk_vnfs(vnfs, recipe, rootfs=folder / "rootfs")
+    manifest, seen = walk_vnfs(vnfs, recipe, rootfs=folder / "rootfs", phases=phases)
     names = frozenset(entry.name for entry in manifest.entries)
     if find_kernels(names) and DRACUT in names:
         release = find_kernel_release(names, wanted=recipe.options.kernel)
@@ -148,7 +148,7 @@ def settle_times(rootfs: Path, *, epoch: int) -> None:
 def _update(plan: Plan, recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
     sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
     if plan.missing_packages:
-        with phases.measured("packages"):
+        with phases.measured("packages", sample=growth_on(vnfs.folder)):
             recipe.source.add_packages(sandbox, plan.missing_packages)
     if plan.configures:
         with phases.measured("configure"):

@@ -25,7 +25,7 @@ from .archive import PRESERVING, Archive, Member, Room, naming_the_cause
 from .check import check
 from .fields import plain, take_fields
 from .manifest import EMPTY_MACHINE_ID, Manifest, hash_stream, walk_tree
-from .phases import Phases
+from .phases import Phases, growth_on
 from .sandbox import MortalRunner
 
 FORMAT = "perceus-capsule"
@@ -181,7 +181,7 @@ def _next(archive: Archive, members: Iterator[Member], name: str, largest: int) 
 
 def unpack_capsule(archive: Archive, target: Path, *, runner: Runner, phases: Phases) -> None:
     """Unpack a checked capsule into an empty folder, and compare the tree with the manifest, file by file."""
-    with phases.measured("unpack"):
+    with phases.measured("unpack", sample=growth_on(target)):
         archive.unpack(target, runner=runner)
     with phases.measured("verify"):
         found = walk_tree(target / TREE)

@@ -23,7 +23,7 @@ from .build import load_tree
 from .fields import take_fields
 from .manifest import Manifest, walk_tree
 from .options import Options
-from .phases import Phases
+from .phases import Phases, growth_on, size_of
 from .publish import plan_publish
 from .recipe import Recipe, plain_recipe
 from .sandbox import MortalRunner, Sandbox
@@ -141,7 +141,7 @@ def _write(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases) -> s
         if manifest is None:
             rootfs = scratch / "image" / capsule.TREE
             manifest = _unpack_image(vnfs.images / plan.generation, rootfs, runner=runner, phases=phases)
-        with phases.measured("pack"):
+        with phases.measured("pack", sample=size_of(beside)):
             if plan.form == "oci":
                 oci_image.pack_image(
                     manifest, rootfs=rootfs, scratch=scratch, layout=beside, tag=plan.generation, runner=runner
@@ -188,7 +188,7 @@ def _describe(plan: ExportPlan, manifest: Manifest) -> capsule.Header:
 def _unpack_image(image: Path, rootfs: Path, *, runner: Runner, phases: Phases) -> Manifest:
     """Unpack a published image, and return its manifest, with which the tree was compared."""
     rootfs.parent.mkdir()
-    with phases.measured("unpack"):
+    with phases.measured("unpack", sample=growth_on(rootfs.parent)):
         argv = ("unsquashfs", "-quiet", "-no-progress", "-dest", str(rootfs), str(image / ROOT))
         MortalRunner(runner)(argv)
         if (rootfs / ACLS).is_file():

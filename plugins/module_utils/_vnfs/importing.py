@@ -66,7 +66,7 @@ def plan_import(vnfs: Vnfs, archive: Archive, source: Capsule, *, force: bool, p
         )
     if current is not None:
         refuse_mounts(vnfs.rootfs, "replace")
-    with phases.measured("check"):
+    with phases.measured("check", sample=archive.position, total=archive.size):
         header = check_capsule(archive, room=free_room(_nearest(vnfs.folder)), devices=source.devices)
     wanted = adopt(header, replace(source, checksum=checksum))
     return ImportPlan(vnfs.name, checksum, current, wanted, header)

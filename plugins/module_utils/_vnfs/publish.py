@@ -32,7 +32,7 @@ from .manifest import Manifest, hash_stream
 from .options import Options
 from .packages import load_installed
 from .patterns import compile_patterns
-from .phases import Phases
+from .phases import Phases, size_of
 from .recipe import Recipe
 from .sandbox import MortalRunner, Sandbox
 from .scrub import MACHINE_ID
@@ -82,8 +82,8 @@ class Plan:
         return self.action != "none" or bool(self.pruned)
 
 
-def plan_publish(vnfs: Vnfs, recipe: Recipe) -> Plan:
-    """Look at the tree and decide; needs the lock, writes nothing.
+def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None) -> Plan:
+    """Look at the tree and decide; needs the lock, writes nothing but what ``phases`` tell.
 
     Raises :class:`PerceusError` when the tree holds what may not be published, or cannot be.
     """
@@ -91,7 +91,7 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe) -> Plan:
     refuse_mounts(vnfs.rootfs, "publish")
     options = recipe.options
     allow = compile_patterns(options.allow_secrets)
-    manifest, seen = walk_vnfs(vnfs, recipe)
+    manifest, seen = walk_vnfs(vnfs, recipe, phases=phases)
     _refuse_secrets(vnfs, [secret for secret in manifest.secrets if not allow.match(secret.name, is_folder=False)])
     _require_acl_tools(vnfs, manifest)
     generation = manifest.generation(options.shaping)
@@ -173,9 +173,9 @@ def _entry_lines(manifest: str) -> list[str]:
     return [line.rstrip(",") for line in manifest.splitlines()[1:-1]]
 
 
-def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
+def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | None = None) -> Phases:
     """Publish what the plan says; needs the lock."""
-    phases = Phases()
+    phases = phases or Phases(vnfs.progress)
     if plan.action == "publish":
         with building(vnfs) as folder:
             image = folder / plan.generation
@@ -183,7 +183,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner) -> Phases:
             with phases.measured("initramfs"):
                 _copy_kernel(plan, vnfs, image, runner)
                 provide_initramfs(plan.initramfs, vnfs, vnfs.rootfs, image, runner=runner)
-            with phases.measured("squashfs"), ThreadPoolExecutor(max_workers=1) as pool:
+            with phases.measured("squashfs", sample=size_of(image / ROOT)), ThreadPoolExecutor(max_workers=1) as pool:
                 packing = pool.submit(_make_squashfs, plan, vnfs, folder, image / ROOT, runner)
                 _describe_tree(plan, vnfs, image, runner)
                 packing.result()

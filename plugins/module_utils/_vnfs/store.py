@@ -29,6 +29,7 @@ from .._files import locked, sync_folder
 from .._names import parse_vnfs_name
 
 STORE = Path("/var/lib/perceus/vnfs")
+PROGRESS = Path("/run/perceus/progress")  # what works in progress are at, for everybody to see
 LOCK_PATIENCE = 10.0  # seconds
 
 _CURRENT = re.compile(r"images/([0-9a-f]{16})", re.ASCII)
@@ -60,6 +61,10 @@ class Vnfs:
     @property
     def current(self) -> Path:
         return self.folder / "current"
+
+    @property
+    def progress(self) -> Path:
+        return PROGRESS / f"{self.name}.json"
 
     @property
     def seen(self) -> Path:

@@ -11,6 +11,7 @@ from ..._errors import PerceusError
 from ..archive import free_room, open_archive
 from ..capsule import CHECKSUM, require_checksum
 from ..check import NAME, check
+from ..phases import growth_on
 from .base import Source
 from .order import Order
 
@@ -44,9 +45,9 @@ class Archive(Source):
 
     def make_tree(self, target: Path, order: Order) -> None:
         with open_archive(Path(self.file)) as archive:
-            with order.phases.measured("check"):
+            with order.phases.measured("check", sample=archive.position, total=archive.size):
                 require_checksum(archive.file, self.checksum)
                 archive.check(free_room(target.parent), devices=self.devices)
-            with order.phases.measured("unpack"):
+            with order.phases.measured("unpack", sample=growth_on(target.parent)):
                 target.mkdir(mode=0o755)
                 archive.unpack(target, runner=order.runner)

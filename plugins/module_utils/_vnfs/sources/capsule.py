@@ -22,7 +22,7 @@ class Capsule(Archive):
 
     def make_tree(self, target: Path, order: Order) -> None:
         with open_archive(Path(self.file)) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            with order.phases.measured("check"):
+            with order.phases.measured("check", sample=archive.position, total=archive.size):
                 require_checksum(archive.file, self.checksum)
                 check_capsule(archive, room=free_room(target.parent), devices=self.devices)
             unpack_capsule(archive, Path(folder), runner=order.runner, phases=order.phases)

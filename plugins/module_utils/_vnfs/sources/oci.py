@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from ..._errors import PerceusError
 from ..check import check
+from ..phases import growth_on
 from ..sandbox import MortalRunner
 from .base import Source
 from .order import Order
@@ -70,7 +71,7 @@ class Oci(Source):
             )
         with tempfile.TemporaryDirectory(prefix=".tmp.", dir=target.parent) as folder:
             layout = f"{folder}/layout"
-            with order.phases.measured("fetch"):
+            with order.phases.measured("fetch", sample=growth_on(target.parent)):
                 run(["skopeo", "copy", "--quiet", self.reference, f"oci:{layout}:{TAG}"])
-            with order.phases.measured("unpack"):
+            with order.phases.measured("unpack", sample=growth_on(target.parent)):
                 run(["umoci", "raw", "unpack", "--keep-dirlinks", f"--image={layout}:{TAG}", str(target)])
