@@ -75,8 +75,9 @@ def locked(lock: Path, *, what: str, timeout: float = 60.0) -> Iterator[None]:
                         f"Cannot lock {what}: {holder} holds it", hint="Wait for it to end and try again"
                     ) from error
                 time.sleep(0.1)
-        stream.seek(0)
-        stream.truncate()
-        stream.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
-        stream.flush()
+        with contextlib.suppress(OSError):  # on a full disk the lock is held all the same
+            stream.seek(0)
+            stream.truncate()
+            stream.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
+            stream.flush()
         yield

@@ -17,6 +17,7 @@ from .._boot.images import ROOT
 from .._errors import PerceusError
 from .._files import sync_folder, write_atomically
 from .._process import Runner
+from .._space import room_in
 from . import capsule, oci_image
 from .acls import ACLS
 from .build import load_tree
@@ -127,7 +128,8 @@ def _sum_file(target: Path) -> Path:
 
 def apply_export(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases) -> str:
     """Write and push what the plan says, for root only, and return its checksum; needs the lock."""
-    checksum = plan.checksum or _write(plan, vnfs, runner=runner, phases=phases)
+    with room_in(plan.target.parent, verb="export", what=f"VNFS {plan.vnfs!r}"):
+        checksum = plan.checksum or _write(plan, vnfs, runner=runner, phases=phases)
     if plan.push and plan.pushed != checksum:
         with phases.measured("push"):
             oci_image.push_image(plan.target, plan.push, tag=plan.generation, runner=runner)
@@ -136,7 +138,7 @@ def apply_export(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases
 
 def _write(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases) -> str:
     plan.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with building(vnfs) as scratch, _beside(plan.target) as beside:
+    with building(vnfs, "export") as scratch, _beside(plan.target) as beside:
         rootfs, manifest = vnfs.rootfs, plan.manifest
         if manifest is None:
             rootfs = scratch / "image" / capsule.TREE

@@ -89,7 +89,7 @@ def apply_import(plan: ImportPlan, vnfs: Vnfs, archive: Archive, *, runner: Runn
     """Unpack, verify and swap in; needs the lock."""
     if not plan.changed:
         return
-    with building(vnfs) as folder:
+    with building(vnfs, "import") as folder:
         unpack_capsule(archive, folder, runner=runner, phases=phases)
         save_recipe(folder / "vnfs.yml", plan.wanted)
         install_tree(vnfs, folder)

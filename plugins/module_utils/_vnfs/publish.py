@@ -177,7 +177,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | No
     """Publish what the plan says; needs the lock."""
     phases = phases or Phases(vnfs.progress)
     if plan.action == "publish":
-        with building(vnfs) as folder:
+        with building(vnfs, "publish", needed=_estimate_size(plan, vnfs)) as folder:
             image = folder / plan.generation
             image.mkdir()
             with phases.measured("initramfs"):
@@ -194,12 +194,21 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | No
                 remove_generation(vnfs, plan.generation)
             os.rename(image, vnfs.images / plan.generation)
             sync_folder(vnfs.images)
-    save_seen(vnfs.seen, plan.seen)
+    with contextlib.suppress(PerceusError):  # the next walk takes longer
+        save_seen(vnfs.seen, plan.seen)
     if plan.action != "none":
         flip(vnfs, plan.generation)
     for name in plan.pruned:
         remove_generation(vnfs, name)
     return phases
+
+
+def _estimate_size(plan: Plan, vnfs: Vnfs) -> int:
+    """Bytes that the image will have: those of the one before, else what zstd usually makes of a tree."""
+    try:
+        return (vnfs.current / ROOT).stat().st_size
+    except OSError:
+        return plan.manifest.size // 3
 
 
 def _copy_kernel(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:

@@ -27,6 +27,7 @@ from pathlib import Path
 from .._errors import PerceusError
 from .._files import locked, sync_folder
 from .._names import parse_vnfs_name
+from .._space import room_in
 
 STORE = Path("/var/lib/perceus/vnfs")
 PROGRESS = Path("/run/perceus/progress")  # what works in progress are at, for everybody to see
@@ -155,18 +156,22 @@ def held(vnfs: Vnfs, *, writing: bool = True) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def building(vnfs: Vnfs) -> Iterator[Path]:
-    """Give a new folder on the store's file system, and remove what is left of it afterwards. Needs the lock."""
-    vnfs.folder.mkdir(mode=0o755, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".tmp.", dir=vnfs.folder))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        if folder.exists():
-            remove_tree(folder)
-        with contextlib.suppress(OSError):
-            vnfs.folder.rmdir()  # there is nothing in it when a new VNFS was not made
+def building(vnfs: Vnfs, verb: str = "build", *, needed: int | None = None) -> Iterator[Path]:
+    """Give a new folder on the store's file system, and remove what is left of it afterwards. Needs the lock.
+
+    ``verb`` is for the error when there is no room, ``needed`` how many bytes what is built is about to have.
+    """
+    with room_in(vnfs.folder, verb=verb, what=f"VNFS {vnfs.name!r}", needed=needed):
+        vnfs.folder.mkdir(mode=0o755, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".tmp.", dir=vnfs.folder))
+        folder.chmod(0o755)
+        try:
+            yield folder
+        finally:
+            if folder.exists():
+                remove_tree(folder)
+            with contextlib.suppress(OSError):
+                vnfs.folder.rmdir()  # there is nothing in it when a new VNFS was not made
 
 
 def sweep(vnfs: Vnfs) -> None:
