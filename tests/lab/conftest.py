@@ -40,9 +40,9 @@ class Cluster:
             status=status,
         )
 
-    def ansible(self, program: str, *arguments: str, inventory: Path) -> str:
-        """Run one of ansible's programs on master, nodes and what else the inventory has."""
-        sources = (hosts.MASTER, hosts.nodes(self.lab), inventory)
+    def ansible(self, program: str, *arguments: str) -> str:
+        """Run one of ansible's programs on master, nodes and VNFSs."""
+        sources = (hosts.MASTER, hosts.nodes(self.lab))
         return _run([program, *(word for source in sources for word in ("--inventory", str(source))), *arguments])
 
     def module(self, module: str, /, **options: object) -> str:

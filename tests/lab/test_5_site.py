@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,28 +14,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("nodes")
 
 HOSTS = ("master", "debian.vnfs", "n101")
-VNFS = """\
-debian.vnfs:
-  ansible_connection: perceus.cluster.vnfs
-  ansible_python_interpreter: /usr/bin/python3
-  ansible_vnfs_master: 127.0.0.1
-"""
 
 
 @pytest.fixture(scope="module")
-def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The VNFS as it is seen from another machine than the master."""
-    file = tmp_path_factory.mktemp("inventory") / "vnfs.yml"
-    file.write_text("vnfs_capsules:\n  hosts:\n" + "".join(f"    {line}\n" for line in VNFS.splitlines()))
-    return file
-
-
-@pytest.fixture(scope="module")
-def customised(cluster: Cluster, inventory: Path) -> list[str]:
-    """What ansible-playbook said, the first time and the second."""
+def customised(cluster: Cluster) -> list[str]:
+    """What ansible-playbook said, the first time and the second, on another machine than the master."""
     hosts = ("-e", f"site_hosts={','.join(HOSTS)}")
     playbook = str(cluster.root / "tests/site/site.yml")
-    return [cluster.ansible("ansible-playbook", playbook, *hosts, inventory=inventory) for _ in range(2)]
+    return [cluster.ansible("ansible-playbook", playbook, *hosts) for _run in range(2)]
 
 
 def test_a_second_run_changes_nothing_anywhere(customised: list[str]) -> None:
