@@ -25,6 +25,15 @@ options:
     type: path
 """
 
+    # What says which nodes there are
+    CONFIG = r"""
+options:
+  config:
+    description: The cluster's configuration, which names registry and report log. Without it, there are no nodes.
+    type: path
+    default: /etc/perceus/cluster.json
+"""
+
     # Where there is a VNFS store
     STORE = r"""
 attributes:

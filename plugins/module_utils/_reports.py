@@ -83,6 +83,12 @@ def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address
     return words
 
 
+def latest_word(words: Mapping[str, LastWord], macs: Iterable[str]) -> LastWord | None:
+    """Return the last word of a node with these MACs, None when it never said any."""
+    said = (words[mac] for mac in macs if mac in words)
+    return max(said, key=lambda word: word.report.time, default=None)
+
+
 def _load_tail(log: Path, tail: int) -> str:
     try:
         with log.open("rb") as stream:

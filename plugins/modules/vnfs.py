@@ -100,24 +100,35 @@ options:
       - V(rebuilt) builds it again from nothing in any case. What was changed in the tree is lost, published images
         stay.
       - V(absent) removes tree and images.
+      - V(renamed) gives it O(new_name), its images included. One that anything is to boot is not renamed, as nodes know
+        it by name; have them boot a clone of it instead.
     type: str
-    choices: [present, rebuilt, absent]
+    choices: [present, rebuilt, absent, renamed]
     default: present
+  new_name:
+    description: The new name. Required if O(state=renamed).
+    type: str
+  force:
+    description: Remove the VNFS though nodes, groups or the cluster's default are to boot it.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
     description: Nothing is written.
   diff_mode:
     support: full
-    description: Shows the change of the recipe.
+    description: Shows the change of the recipe, or of the name.
   idempotent:
     support: partial
     description: O(state=rebuilt) always builds.
     details: All else is idempotent.
 extends_documentation_fragment:
+  - perceus.cluster.master.config
   - perceus.cluster.master.store
   - perceus.cluster.vnfs_sources
 seealso:
+  - module: perceus.cluster.vnfs_mount
   - module: perceus.cluster.vnfs_image
   - module: perceus.cluster.vnfs_command
 author:
@@ -206,11 +217,17 @@ EXAMPLES = r"""
   perceus.cluster.vnfs:
     name: debian
     state: rebuilt
+
+- name: Rename a VNFS that nothing boots
+  perceus.cluster.vnfs:
+    name: debian-test
+    state: renamed
+    new_name: debian-12
 """
 
 RETURN = r"""
 vnfs:
-  description: The name.
+  description: The name, of a VNFS that was renamed the new one.
   type: str
   returned: success
   sample: debian
@@ -222,7 +239,7 @@ rootfs:
 action:
   description:
     - What was done, or would be done in check mode.
-    - One of V(build), V(rebuild), V(update), V(remove), V(none).
+    - One of V(build), V(rebuild), V(update), V(remove), V(rename), V(none).
   type: str
   returned: success
   sample: build
@@ -233,6 +250,9 @@ phases:
   sample: {bootstrap: 31.5, configure: 1.4}
 """
 
+from pathlib import Path
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
@@ -240,10 +260,17 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.fields import describe_arguments
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import COMPRESSION_LEVELS, ROOT_MODES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import plan_vnfs
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Plan, plan_vnfs
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.renaming import (
+    RenamePlan,
+    apply_rename,
+    plan_rename,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources import SOURCES
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.usage import require_free
 
+NOT_KEPT = ("name", "state", "new_name", "force", "config")
 STRINGS = {"type": "list", "elements": "str"}
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
@@ -263,35 +290,59 @@ ARGUMENTS = {
     "livesync_skip": STRINGS,
     "allow_secrets": {**STRINGS, "no_log": False},
     "keep": {"type": "int", "no_log": False},
-    "state": {"type": "str", "choices": ["present", "rebuilt", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "rebuilt", "absent", "renamed"], "default": "present"},
+    "new_name": {"type": "str"},
+    "force": {"type": "bool", "default": False},
+    "config": {"type": "path", "default": "/etc/perceus/cluster.json"},
 }
 
 
+def rename(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
+    target, writing = vnfs_in(STORE, module.params["new_name"]), not module.check_mode
+    first, second = sorted((vnfs, target), key=lambda one: one.name)
+    with held(first, writing=writing), held(second, writing=writing):
+        plan = plan_rename(vnfs, target, config=Path(module.params["config"]))
+        if writing:
+            apply_rename(plan)
+    return {"vnfs": target.name, "rootfs": str(target.rootfs), **describe(plan), "phases": {}}
+
+
+def make(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
+    params, state, phases = module.params, module.params["state"], Phases()
+    with held(vnfs, writing=not module.check_mode):
+        current = load_current(vnfs)
+        wanted = None if state == "absent" else want_recipe(take_recipe(params), current=current)
+        plan = plan_vnfs(vnfs.name, current, wanted, from_scratch=state == "rebuilt")
+        require_free(vnfs, plan.action, config=Path(params["config"]), force=params["force"])
+        for warning in plan.warnings:
+            module.warn(warning)
+        if not module.check_mode:
+            phases = apply_plan(plan, vnfs, runner=CommandRunner())
+    return {"vnfs": vnfs.name, "rootfs": str(vnfs.rootfs), **describe(plan), "phases": phases.seconds}
+
+
+def take_recipe(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are part of ``vnfs.yml``."""
+    return {key: value for key, value in params.items() if key not in NOT_KEPT}
+
+
+def describe(plan: Plan | RenamePlan) -> dict[str, Any]:
+    return {"changed": plan.changed, "action": plan.action, "diff": plan.as_diff()}
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, mutually_exclusive=[list(SOURCES)], supports_check_mode=True)
-    options = dict(module.params)
-    name, state = options.pop("name"), options.pop("state")
-    phases = Phases()
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        mutually_exclusive=[list(SOURCES)],
+        required_if=[("state", "renamed", ["new_name"])],
+        supports_check_mode=True,
+    )
     try:
-        vnfs = vnfs_in(STORE, name)
-        with held(vnfs, writing=not module.check_mode):
-            current = load_current(vnfs)
-            wanted = None if state == "absent" else want_recipe(options, current=current)
-            plan = plan_vnfs(name, current, wanted, from_scratch=state == "rebuilt")
-            for warning in plan.warnings:
-                module.warn(warning)
-            if not module.check_mode:
-                phases = apply_plan(plan, vnfs, runner=CommandRunner())
+        vnfs = vnfs_in(STORE, module.params["name"])
+        result = (rename if module.params["state"] == "renamed" else make)(module, vnfs)
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
-    module.exit_json(
-        changed=plan.changed,
-        vnfs=name,
-        rootfs=str(vnfs.rootfs),
-        action=plan.action,
-        phases=phases.seconds,
-        diff=plan.as_diff(),
-    )
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -22,28 +22,46 @@ description:
     M(perceus.cluster.vnfs), or a password in the configuration of package managers, proxies and shells is refused. The
     first MiB of each file is looked at.
   - A run that fails or is killed leaves the generation served that was served before.
+  - A generation that a node runs, by its last report, is never removed.
 options:
   name:
     description: The VNFS.
     type: str
     required: true
   state:
-    description: V(published) is what an image can be.
+    description:
+      - V(published) publishes the tree.
+      - V(rolled_back) serves an earlier generation again, if it is as it was published. The tree stays as it is.
+      - V(pruned) removes old generations.
     type: str
-    choices: [published]
+    choices: [published, rolled_back, pruned]
     default: published
+  generation:
+    description: Where to roll back to. By default the generation that was published before the served one.
+    type: str
+  keep:
+    description:
+      - How many generations pruning leaves, the served one included. By default what M(perceus.cluster.vnfs) has kept
+        in the VNFS.
+    type: int
 attributes:
   check_mode:
     support: full
     description: Nothing is written.
   diff_mode:
     support: full
-    description: Shows each file that differs between the served generation and the tree.
+    description:
+      - Shows each file that differs between the served generation and the tree, or which generation is served, or which
+        there are.
   idempotent:
-    support: full
-    description: An unchanged tree is not published again.
-extends_documentation_fragment: perceus.cluster.master.store
+    support: partial
+    description: O(state=rolled_back) without O(generation) goes back by one more each time.
+    details: All else is idempotent; an unchanged tree is not published again.
+extends_documentation_fragment:
+  - perceus.cluster.master.config
+  - perceus.cluster.master.store
 seealso:
+  - module: perceus.cluster.vnfs_mount
   - module: perceus.cluster.vnfs
 author:
   - The perceus.cluster maintainers (!UNKNOWN)
@@ -59,6 +77,17 @@ EXAMPLES = r"""
     name: debian
   check_mode: true
   diff: true
+
+- name: Go back to what nodes booted before
+  perceus.cluster.vnfs_image:
+    name: debian
+    state: rolled_back
+
+- name: Leave two generations, and those that nodes run
+  perceus.cluster.vnfs_image:
+    name: debian
+    state: pruned
+    keep: 2
 """
 
 RETURN = r"""
@@ -70,33 +99,34 @@ vnfs:
 generation:
   description: The id of the generation that is served, or would be in check mode.
   type: str
-  returned: success
+  returned: success, if there is one
   sample: 0123456789abcdef
 action:
-  description: What was done, or would be done in check mode. One of V(publish), V(flip), V(none).
+  description: What was done, or would be done in check mode. One of V(publish), V(flip),
+    V(prune), V(none).
   type: str
   returned: success
   sample: publish
 kernel_release:
   description: The kernel that nodes will run.
   type: str
-  returned: success
+  returned: when O(state=published)
   sample: 6.1.0-40-amd64
 tree_size:
   description: Bytes in the files of the image, before compression.
   type: int
-  returned: success
+  returned: when O(state=published)
   sample: 381681664
 tree_files:
   description: The number of files in the image, folders included.
   type: int
-  returned: success
+  returned: when O(state=published)
   sample: 14210
 excluded:
   description: What each pattern of the option C(exclude) keeps out of the image.
   type: list
   elements: dict
-  returned: success
+  returned: when O(state=published)
   contains:
     pattern:
       description: The pattern.
@@ -114,13 +144,13 @@ scrubbed:
   description: What of the tree belongs to one machine or moment and is not in the image. Folders stand for all in them.
   type: list
   elements: str
-  returned: success
+  returned: when O(state=published)
   sample: [etc/machine-id, etc/ssh/ssh_host_ed25519_key]
 allowed_secrets:
   description: Secrets that are in the image because the option C(allow_secrets) names them.
   type: list
   elements: dict
-  returned: success
+  returned: when O(state=published)
   contains:
     name:
       description: The file.
@@ -134,67 +164,77 @@ pruned:
   description: Generations that were removed.
   type: list
   elements: str
-  returned: success
+  returned: when O(state=published) or O(state=pruned)
   sample: [fedcba9876543210]
+kept:
+  description: Generations that would have been removed, but for the nodes that run them.
+  type: dict
+  returned: when O(state=published) or O(state=pruned)
+  sample: {00112233aabbccdd: [n101, n102]}
 phases:
   description: How long each part took, in seconds.
   type: dict
-  returned: success
+  returned: when O(state=published)
   sample: {initramfs: 6.1, squashfs: 3.4, describe: 0.4}
 """
 
-from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import load_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (
-    apply_publish,
-    diff_images,
-    plan_publish,
-    require_bootable,
-)
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publishing import publish_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.retention import apply_retention, plan_prune
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.rollback import apply_rollback, plan_rollback
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.usage import load_running
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["published"], "default": "published"},
+    "state": {"type": "str", "choices": ["published", "rolled_back", "pruned"], "default": "published"},
+    "generation": {"type": "str"},
+    "keep": {"type": "int", "no_log": False},
+    "config": {"type": "path", "default": "/etc/perceus/cluster.json"},
 }
+
+
+def publish(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
+    config = Path(module.params["config"])
+    result, warnings = publish_tree(vnfs, config=config, runner=CommandRunner(), check=module.check_mode)
+    for warning in warnings:
+        module.warn(warning)
+    return result
+
+
+def roll_back(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
+    plan = plan_rollback(vnfs, module.params["generation"])
+    if not module.check_mode:
+        apply_rollback(plan, vnfs)
+    return {"changed": plan.changed, "generation": plan.generation, "action": plan.action, "diff": plan.as_diff()}
+
+
+def prune(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
+    keep, running = module.params["keep"], load_running(Path(module.params["config"]))
+    plan = plan_prune(vnfs, keep=load_tree(vnfs).options.keep if keep is None else keep, running=running)
+    if not module.check_mode:
+        apply_retention(plan, vnfs)
+    return {"generation": plan.current, **plan.as_result(), "diff": plan.as_diff()}
+
+
+STATES = {"published": publish, "rolled_back": roll_back, "pruned": prune}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         vnfs = vnfs_in(STORE, module.params["name"])
-        phases = Phases(None if module.check_mode else vnfs.progress)
         with held(vnfs, writing=not module.check_mode):
-            plan = plan_publish(vnfs, load_tree(vnfs), phases=phases)
-            require_bootable(plan)
-            diff = diff_images(plan, vnfs)
-            if not module.check_mode:
-                apply_publish(plan, vnfs, runner=CommandRunner(), phases=phases)
+            result = STATES[module.params["state"]](module, vnfs)
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
-    for pattern, excluded in plan.manifest.excluded.items():
-        if not excluded.files:
-            module.warn(f"The pattern {pattern!r} of the option exclude keeps nothing out of the image")
-    module.exit_json(
-        changed=plan.changed,
-        vnfs=vnfs.name,
-        generation=plan.generation,
-        action=plan.action,
-        kernel_release=plan.kernel_release,
-        tree_size=plan.manifest.size,
-        tree_files=len(plan.manifest.entries),
-        excluded=plan.manifest.as_excluded(),
-        scrubbed=list(plan.manifest.scrubbed),
-        allowed_secrets=[asdict(secret) for secret in plan.manifest.secrets],
-        pruned=list(plan.pruned),
-        phases=phases.seconds,
-        diff=diff,
-    )
+    module.exit_json(vnfs=vnfs.name, **result)
 
 
 if __name__ == "__main__":

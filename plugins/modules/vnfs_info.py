@@ -96,6 +96,10 @@ vnfs:
       description: Whether there is a tree.
       type: bool
       sample: true
+    mounted:
+      description: Who works in the tree and since when, by M(perceus.cluster.vnfs_mount).
+      type: dict
+      sample: {who: alice, since: "2030-01-01T00:00:00Z"}
     current:
       description: The generation that is served.
       type: str

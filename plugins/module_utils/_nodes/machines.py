@@ -13,7 +13,7 @@ from .._config import ClusterConfig, load_config
 from .._leases.dnsmasq import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
-from .._reports import LastWord, last_words, load_reports
+from .._reports import LastWord, last_words, latest_word, load_reports
 from .registry import Node, Registry, load_registry
 
 
@@ -95,7 +95,7 @@ def _view_node(
 ) -> Machine:
     vnfs = registry.effective_vnfs(node, default=config.default_vnfs)
     lease = max((leases[mac] for mac in node.macs if mac in leases), key=Lease.end, default=None)
-    word = max((words[mac] for mac in node.macs if mac in words), key=lambda word: word.report.time, default=None)
+    word = latest_word(words, node.macs)
     groups = ["nodes", f"group_{node.group}", f"vnfs_{vnfs.value}"]
     if not node.enabled:
         groups.append("disabled")

@@ -22,7 +22,7 @@ from .seen import save_seen
 from .sources import SOURCES, plain_source, want_source
 from .sources.clone import Clone
 from .sources.order import Order
-from .store import STORE, Vnfs, building, install_tree, refuse_mounts, remove_vnfs, vnfs_in
+from .store import STORE, Vnfs, building, install_tree, remove_vnfs, vnfs_in
 from .tree import walk_vnfs
 
 NODE_FILES = Path("/usr/local/lib/perceus/node")
@@ -104,8 +104,6 @@ def apply_plan(plan: Plan, vnfs: Vnfs, *, runner: Runner, node_files: Path = NOD
 
 
 def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
-    if vnfs.rootfs.exists():
-        refuse_mounts(vnfs.rootfs, "replace")
     with building(vnfs) as folder:
         sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
         with phases.measured("bootstrap", sample=growth_on(folder)):

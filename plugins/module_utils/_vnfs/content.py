@@ -13,7 +13,9 @@ from .._boot.images import INITRAMFS, KERNEL, ROOT
 from .._errors import PerceusError
 from .._process import Runner
 from .build import load_tree
+from .fields import take_fields
 from .manifest import Manifest, parse_manifest, walk_tree
+from .options import Options
 from .packages import Installed, load_installed, parse_installed
 from .patterns import compile_patterns
 from .store import Vnfs, current_generation, is_generation
@@ -95,6 +97,18 @@ def choose_generation(vnfs: Vnfs, which: str) -> str:
 def load_header(vnfs: Vnfs, generation: str) -> Header:
     """Return what a generation says of itself."""
     return _load(vnfs, generation, "image.json", _parse_header)
+
+
+def load_options(vnfs: Vnfs, generation: str) -> Options:
+    """Return the options that made a generation."""
+    return _load(vnfs, generation, "image.json", _parse_options)
+
+
+def _parse_options(text: str) -> Options:
+    try:
+        return take_fields(Options, json.loads(text)["options"], what="the options")
+    except (KeyError, TypeError) as error:
+        raise ValueError("it does not say its options") from error
 
 
 def load_packages(vnfs: Vnfs, generation: str) -> Installed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import tempfile
 import time
@@ -13,22 +12,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .._boot.images import ROOT
 from .._errors import PerceusError
 from .._files import sync_folder, write_atomically
 from .._process import Runner
 from .._space import room_in
 from . import capsule, oci_image
-from .acls import ACLS
 from .build import load_tree
-from .fields import take_fields
-from .manifest import Manifest, walk_tree
-from .options import Options
-from .phases import Phases, growth_on, size_of
+from .content import load_options
+from .manifest import Manifest
+from .phases import Phases, size_of
 from .publish import plan_publish
 from .recipe import Recipe, plain_recipe
-from .sandbox import MortalRunner, Sandbox
 from .store import Vnfs, building, list_generations, remove_tree
+from .unpacking import unpack_image
 
 CAPSULES = Path("/var/lib/perceus/capsules")
 SUFFIXES = {"vnfs": capsule.SUFFIX, "oci": oci_image.SUFFIX}
@@ -92,7 +88,7 @@ def plan_export(
         publishing = plan_publish(vnfs, recipe)
         manifest, generation = publishing.manifest, publishing.generation
     elif generation in list_generations(vnfs):
-        recipe = replace(recipe, options=_load_options(vnfs.images / generation))
+        recipe = replace(recipe, options=load_options(vnfs, generation))
     else:
         raise PerceusError(
             f"Cannot export generation {generation!r} of VNFS {vnfs.name!r}: it is not published", vnfs=vnfs.name
@@ -101,16 +97,6 @@ def plan_export(
     checksum = oci_image.find_digest(target) if form == "oci" else _find_whole(target)
     pushed = oci_image.find_pushed(push, runner=runner) if push else None
     return ExportPlan(vnfs.name, generation, recipe, manifest, form, target, checksum, push, pushed)
-
-
-def _load_options(image: Path) -> Options:
-    """Return the options that made an image."""
-    try:
-        return take_fields(Options, json.loads((image / "image.json").read_bytes())["options"], what="the options")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PerceusError(
-            f"Cannot export generation {image.name!r}: its image.json is broken", hint="Publish it again"
-        ) from error
 
 
 def _find_whole(target: Path) -> str | None:
@@ -142,7 +128,8 @@ def _write(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases) -> s
         rootfs, manifest = vnfs.rootfs, plan.manifest
         if manifest is None:
             rootfs = scratch / "image" / capsule.TREE
-            manifest = _unpack_image(vnfs.images / plan.generation, rootfs, runner=runner, phases=phases)
+            rootfs.parent.mkdir()
+            manifest = unpack_image(vnfs.images / plan.generation, rootfs, runner=runner, phases=phases)
         with phases.measured("pack", sample=size_of(beside)):
             if plan.form == "oci":
                 oci_image.pack_image(
@@ -185,22 +172,3 @@ def _describe(plan: ExportPlan, manifest: Manifest) -> capsule.Header:
         manifest=hashlib.sha256(manifest.render().encode()).hexdigest(),
         recipe={key: value for key, value in plain_recipe(plan.recipe).items() if key not in KEPT},
     )
-
-
-def _unpack_image(image: Path, rootfs: Path, *, runner: Runner, phases: Phases) -> Manifest:
-    """Unpack a published image, and return its manifest, with which the tree was compared."""
-    rootfs.parent.mkdir()
-    with phases.measured("unpack", sample=growth_on(rootfs.parent)):
-        argv = ("unsquashfs", "-quiet", "-no-progress", "-dest", str(rootfs), str(image / ROOT))
-        MortalRunner(runner)(argv)
-        if (rootfs / ACLS).is_file():
-            Sandbox(rootfs, runner)(("setfacl", f"--restore=/{ACLS}"))
-    with phases.measured("verify"):
-        manifest = walk_tree(rootfs)
-        different = capsule.differing_name((image / "manifest.json").read_text(), manifest.render())
-    if different is not None:
-        raise PerceusError(
-            f"Cannot export generation {image.name!r}: {different!r} is not what its manifest says",
-            hint="Export the tree, or publish it again",
-        )
-    return manifest

@@ -14,6 +14,7 @@ from .capsule import Header, check_capsule, require_checksum, unpack_capsule
 from .phases import Phases
 from .recipe import Plan as RecipePlan
 from .recipe import Recipe, parse_recipe, save_recipe
+from .session import refuse_others
 from .sources import plain_source
 from .sources.capsule import Capsule
 from .store import Vnfs, building, install_tree, refuse_mounts
@@ -65,6 +66,7 @@ def plan_import(vnfs: Vnfs, archive: Archive, source: Capsule, *, force: bool, p
             vnfs=vnfs.name,
         )
     if current is not None:
+        refuse_others(vnfs, "replace")
         refuse_mounts(vnfs.rootfs, "replace")
     with phases.measured("check", sample=archive.position, total=archive.size):
         header = check_capsule(archive, room=free_room(_nearest(vnfs.folder)), devices=source.devices)

@@ -15,6 +15,7 @@ from .._process import Runner
 from .content import CURRENT, TREE, Content, Header, load_content, load_header
 from .options import Options
 from .recipe import Recipe, load_recipe, plain_recipe
+from .session import load_session
 from .sizes import find_limits, largest_packages, largest_paths, measure_savings, memory_floor
 from .store import Vnfs, current_generation, list_generations, list_vnfs, vnfs_in
 
@@ -57,6 +58,7 @@ def describe_vnfs(vnfs: Vnfs, nodes: Sequence[Machine], wanted: Wanted, *, runne
         "recipe": _plain_recipe(recipe) if recipe else None,
         "options": _plain_options(recipe.options) if recipe else None,
         "tree": vnfs.rootfs.is_dir(),
+        "mounted": _load_session(vnfs, faults),
         "current": current,
         "created": served.created if served else None,
         "kernel_release": served.kernel_release if served else None,
@@ -85,6 +87,15 @@ def _load_recipe(vnfs: Vnfs, faults: list[str]) -> Recipe | None:
     except PerceusError as error:
         faults.append(str(error))
         return None
+
+
+def _load_session(vnfs: Vnfs, faults: list[str]) -> dict[str, str] | None:
+    try:
+        session = load_session(vnfs)
+    except PerceusError as error:
+        faults.append(str(error))
+        return None
+    return asdict(session) if session else None
 
 
 def _load_header(vnfs: Vnfs, generation: str, faults: list[str]) -> Header | None:

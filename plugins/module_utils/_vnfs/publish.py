@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -34,6 +35,7 @@ from .packages import load_installed
 from .patterns import compile_patterns
 from .phases import Phases, size_of
 from .recipe import Recipe
+from .retention import Retention, Running, plan_retention
 from .sandbox import MortalRunner, Sandbox
 from .scrub import MACHINE_ID
 from .secrets import Secret
@@ -46,7 +48,8 @@ SETFACL = "usr/bin/setfacl"
 
 @dataclass(frozen=True)
 class Plan:
-    """What publishing does. ``current`` is the generation served now; ``pruned`` are those that go.
+    """What publishing does. ``current`` is the generation served now; ``pruned`` are those that go; ``running`` says
+    which nodes run a generation.
 
     ``epoch`` is the image's own date, in seconds since 1970, None for now. Secrets of the manifest are those that the
     operator lets into the image.
@@ -61,6 +64,7 @@ class Plan:
     published: tuple[str, ...]
     epoch: int | None = None
     seen: Seen = field(default_factory=Seen)
+    running: Running = field(default_factory=dict)
 
     @property
     def action(self) -> str:
@@ -72,17 +76,23 @@ class Plan:
     def initramfs(self) -> Initramfs:
         return Initramfs(self.kernel_release, self.options.compression_level, self.manifest.entries)
 
+    @cached_property
+    def retention(self) -> Retention:
+        published = [name for name in self.published if name != self.generation]
+        return plan_retention(
+            [*published, self.generation], served=self.generation, keep=self.options.keep, running=self.running
+        )
+
     @property
     def pruned(self) -> tuple[str, ...]:
-        others = [name for name in self.published if name != self.generation]
-        return tuple(others[: max(0, len(others) + 1 - self.options.keep)])
+        return self.retention.pruned
 
     @property
     def changed(self) -> bool:
         return self.action != "none" or bool(self.pruned)
 
 
-def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None) -> Plan:
+def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None, running: Running | None = None) -> Plan:
     """Look at the tree and decide; needs the lock, writes nothing but what ``phases`` tell.
 
     Raises :class:`PerceusError` when the tree holds what may not be published, or cannot be.
@@ -96,7 +106,7 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None) ->
     _require_acl_tools(vnfs, manifest)
     generation = manifest.generation(options.shaping)
     published, current = list_generations(vnfs), current_generation(vnfs)
-    if generation in published and not is_whole(vnfs.images / generation):
+    if generation in published and not is_whole(vnfs.images / generation, vnfs=vnfs.name):
         published.remove(generation)
     return Plan(
         vnfs=vnfs.name,
@@ -108,6 +118,7 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None) ->
         current=current if current in published else None,
         published=tuple(published),
         epoch=recipe.source_date_epoch,
+        running=running or {},
     )
 
 
@@ -142,12 +153,15 @@ def _require_acl_tools(vnfs: Vnfs, manifest: Manifest) -> None:
         raise PerceusError(f"Cannot publish VNFS {vnfs.name!r}: {'/' + folder!r} is no folder", hint="Build it again")
 
 
-def is_whole(image: Path) -> bool:
-    """Whether the files of a published image are those that its header describes."""
+def is_whole(image: Path, *, vnfs: str) -> bool:
+    """Whether a published image is one of this VNFS, with the files that its header describes."""
     try:
-        described = json.loads((image / "image.json").read_bytes())["files"]
-        return {KERNEL, INITRAMFS, ROOT} <= set(described) and all(
-            _file_facts(image / name) == facts for name, facts in described.items()
+        header = json.loads((image / "image.json").read_bytes())
+        described = header["files"]
+        return (
+            header["vnfs"] == vnfs
+            and {KERNEL, INITRAMFS, ROOT} <= set(described)
+            and all(_file_facts(image / name) == facts for name, facts in described.items())
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False

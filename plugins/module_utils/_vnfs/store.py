@@ -9,6 +9,7 @@ NAME/initramfs/           the last one made, for generations that would get the 
 NAME/.seen                what the last walk over the tree found; safe to remove
 NAME/.tmp.*  NAME/.old    what is being built or removed, and the tree that is being replaced
 .NAME.gone                what is being removed altogether
+.NAME.mounted             who works in the tree, and since when
 .NAME.lock                the lock, which outlives the folder
 """
 
@@ -78,6 +79,10 @@ class Vnfs:
     @property
     def gone(self) -> Path:
         return self.folder.parent / f".{self.name}.gone"
+
+    @property
+    def mounted(self) -> Path:
+        return self.folder.parent / f".{self.name}.mounted"
 
     @property
     def lock(self) -> Path:
@@ -212,6 +217,7 @@ def remove_vnfs(vnfs: Vnfs) -> None:
     """Remove tree and images; gone for everybody at once."""
     refuse_mounts(vnfs.folder, "remove")
     os.rename(vnfs.folder, vnfs.gone)
+    vnfs.mounted.unlink(missing_ok=True)
     remove_tree(vnfs.gone)
 
 
