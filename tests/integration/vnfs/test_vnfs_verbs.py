@@ -128,18 +128,35 @@ def cluster(small: Small) -> Iterator[dict[str, Any]]:
     """Options that name the configuration of a cluster: n101 boots ``small`` as its group does, n102 the default."""
     state = small.master.path("/var/lib/perceus")
     settings = {
-        **{"version": 1, "interface": "eth1", "address": "10.17.0.1/16", "domain": "cluster.internal"},
-        **{"node_range": "10.17.5.101-10.17.5.250", "discovery_range": "10.17.64.1-10.17.80.250"},
-        **{"node_name": "n###", "node_first": 101, "default_group": "compute", "default_vnfs": "other"},
-        **{"adoption": "adopt", "masked_macs": [], "console": "tty0", "kernel_args": "", "lease_time": 43200},
-        **{"state_dir": "/var/lib/perceus", **FILES},
+        "version": 1,
+        "interface": "eth1",
+        "address": "10.17.0.1/16",
+        "domain": "cluster.internal",
+        "node_range": "10.17.5.101-10.17.5.250",
+        "discovery_range": "10.17.64.1-10.17.80.250",
+        "node_name": "n###",
+        "node_first": 101,
+        "default_group": "compute",
+        "default_vnfs": "other",
+        "adoption": "adopt",
+        "masked_macs": [],
+        "console": "tty0",
+        "kernel_args": "",
+        "lease_time": 43200,
+        "state_dir": "/var/lib/perceus",
+        **FILES,
     }
     (state / "cluster.json").write_text(json.dumps(settings))
     (state / "leases").write_text("")
     nodes = [
         {
-            **{"name": f"n10{number}", "macs": [f"52:54:00:00:00:0{number}"], "address": f"10.17.5.10{number}"},
-            **{"group": group, "enabled": True, "machine_id": f"{number}" * 32, "adopted": "2030-01-01T00:00:00Z"},
+            "name": f"n10{number}",
+            "macs": [f"52:54:00:00:00:0{number}"],
+            "address": f"10.17.5.10{number}",
+            "group": group,
+            "enabled": True,
+            "machine_id": f"{number}" * 32,
+            "adopted": "2030-01-01T00:00:00Z",
         }
         for number, group in ((1, "viz"), (2, "compute"))
     ]
@@ -153,8 +170,14 @@ def cluster(small: Small) -> Iterator[dict[str, Any]]:
 def report(small: Small, generation: str) -> None:
     """Have n101 say that it runs a generation."""
     line = {
-        **{"time": "2030-01-01T00:00:00+00:00", "address": "10.17.5.101", "stage": "ready", "detail": ""},
-        **{"mac": "52%3A54%3A00%3A00%3A00%3A01", "generation": generation, "boot": "", "hostkey": ""},
+        "time": "2030-01-01T00:00:00+00:00",
+        "address": "10.17.5.101",
+        "stage": "ready",
+        "detail": "",
+        "mac": "52%3A54%3A00%3A00%3A00%3A01",
+        "generation": generation,
+        "boot": "",
+        "hostkey": "",
     }
     small.master.path(FILES["reports"]).write_text(json.dumps(line) + "\n")
 
@@ -255,7 +278,7 @@ def test_handing_back_may_leave_publishing_for_later(small: Small) -> None:
     assert not (small.folder / "current").exists()
 
 
-def test_while_somebody_has_it_others_neither_publish_nor_replace(small: Small, tmp_path: Path) -> None:
+def test_while_somebody_has_it_others_neither_publish_nor_replace(small: Small) -> None:
     record = small.folder.with_name(f".{small.name}.mounted")
     record.write_text('{"who": "alice", "since": "2030-01-01T00:00:00Z"}')
     for module, options in (
@@ -399,6 +422,12 @@ def test_what_is_mounted_in_a_tree_survives_every_verb(small: Small) -> None:
     assert small.do("vnfs_mount", state="closed")["action"] == "close"
 
 
+SYSTEMCTL = r"""#!/bin/sh
+case "$1" in
+    show) printf 'LoadState=loaded\nActiveState=inactive\nUnitFileState=static\n' ;;
+    *) echo "$*" >> /var/lib/perceus/systemctl ;;
+esac
+"""
 EXTRA = {"vnfs": Small.name, "ansible_become": False}
 
 
@@ -407,24 +436,38 @@ def play(small: Small, inventory: Path, name: str, *arguments: str, **extra: Any
     return small.master.run("ansible-playbook", *words)
 
 
-def test_each_verb_has_a_playbook_that_can_be_rehearsed(small: Small, tmp_path: Path) -> None:
+@pytest.fixture
+def systemctl(small: Small) -> Iterator[Path]:
+    """A stand-in for systemd, and the file of what it was told."""
+    program = small.master.path("/usr/local/bin/systemctl")
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    told = small.master.path("/var/lib/perceus/systemctl")
+    told.touch()
+    yield told
+    program.unlink()
+    told.unlink()
+
+
+def test_each_verb_has_a_playbook_that_can_be_rehearsed(small: Small, systemctl: Path, tmp_path: Path) -> None:
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(INVENTORY)
     first, second = small.publish("1"), small.publish("2")
+    small.do("vnfs", name="cloned", clone={"vnfs": small.name})
     verbs: list[tuple[str, dict[str, Any], str]] = [
         ("vnfs_mount", {}, "vnfs-shell small"),
-        ("vnfs_configure", {"configure": {"keep": 1}}, "changed=1"),
-        ("vnfs_umount", {"publish": False}, "changed=1"),
+        ("vnfs_configure", {"configure": {"keep": 1}}, "keep: 1"),
+        ("vnfs_umount", {"publish": False}, "mounted by"),
         ("vnfs_rollback", {}, f"small {first}"),
         ("vnfs_prune", {}, second),
         ("vnfs_close", {}, "content"),
-        ("vnfs_clone", {"new_name": "cloned"}, "changed=1"),
-        ("vnfs_rename", {"vnfs": "cloned", "new_name": "renamed"}, "changed=1"),
+        ("vnfs_rename", {"vnfs": "cloned", "to": "renamed"}, "changed=1"),
         ("vnfs_delete", {"vnfs": "renamed"}, "changed=1"),
         ("vnfs_rebuild", {}, "changed=1"),
     ]
     for name, extra, expected in verbs:
-        for arguments in (["--check", "--diff"], []):
-            assert expected in play(small, inventory, name, *arguments, **extra), name
+        for mode in (["--check"], []):
+            assert expected in play(small, inventory, name, "--diff", *mode, **extra), name
     assert (small.current, small.generations) == (first, {first})
     assert not (small.tree / "srv/changed").exists()
+    assert set(systemctl.read_text().splitlines()) == {"start perceus-reconcile.service --no-block"}
