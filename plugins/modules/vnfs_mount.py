@@ -159,14 +159,15 @@ def mount(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
 def unmount(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
     params, check = module.params, module.check_mode
     plan = plan_unmount(vnfs, force=params["force"])
-    result = {"changed": plan.changed, "action": plan.action, "diff": [plan.as_diff()], "mounted": None}
+    diff = [plan.as_diff()]
+    result: dict[str, Any] = {"changed": plan.changed, "action": plan.action, "diff": diff, "mounted": None}
     if plan.changed and params["publish"]:
         image, warnings = publish_tree(
             vnfs, config=Path(params["config"]), runner=CommandRunner(), check=check, force=params["force"]
         )
         for warning in warnings:
             module.warn(warning)
-        result["diff"].append(image.pop("diff"))
+        diff.append(image.pop("diff"))
         result["image"] = image
     if not check:
         apply_unmount(plan, vnfs)

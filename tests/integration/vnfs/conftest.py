@@ -24,6 +24,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe impor
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
+from .small import Small, furnish
+
 MORTAL = ("setpriv", "--pdeathsig", "KILL")
 SET_UP = """
 set -e
@@ -242,6 +244,22 @@ def copy(zoo: Master) -> Iterator[str]:
     """The name of a VNFS that is removed afterwards."""
     yield "copy"
     zoo.do("vnfs", name="copy", state="absent")
+
+
+@pytest.fixture(scope="session")
+def small_source(tmp_path_factory: pytest.TempPathFactory, tree_at: Any) -> Path:
+    root = tmp_path_factory.mktemp("small") / "tree"
+    furnish(tree_at(root))
+    return root
+
+
+@pytest.fixture
+def small(master: Master, small_source: Path) -> Iterator[Small]:
+    master.do("vnfs", name=Small.name, folder={"root": str(small_source)})
+    vnfs = Small(master)
+    yield vnfs
+    vnfs.do("vnfs", state="absent", force=True)
+    assert [path.name for path in vnfs.folder.parent.glob(f".{Small.name}.*")] == [f".{Small.name}.lock"]
 
 
 def import_options(exported: dict[str, Any], **options: Any) -> dict[str, Any]:
