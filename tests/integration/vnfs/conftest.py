@@ -26,6 +26,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import
 
 from .small import Small, furnish
 
+NAP = f"1000.{os.getpid()}"  # seconds; no other sleep(1) on this machine has them
 MORTAL = ("setpriv", "--pdeathsig", "KILL")
 SET_UP = """
 set -e

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Master, running_commands
+from .conftest import NAP, Master, running_commands
 
 MOUNTS = ("cat", "/proc/self/mountinfo")
 
@@ -23,7 +23,7 @@ def test_nothing_of_a_command_stays_on_the_host(capsule: Master) -> None:
 
 def test_a_killed_command_leaves_nothing_either(capsule: Master) -> None:
     before = capsule.run(*MOUNTS)
-    process = capsule.start("vnfs_command", name="debian", argv=["sh", "-c", "echo here > /var/lib/here; sleep 1000"])
+    process = capsule.start("vnfs_command", name="debian", argv=["sh", "-c", f"echo here > /var/lib/here; sleep {NAP}"])
     mark = capsule.vnfs / "rootfs/var/lib/here"
     while not mark.exists():
         assert process.poll() is None
@@ -32,7 +32,7 @@ def test_a_killed_command_leaves_nothing_either(capsule: Master) -> None:
     process.communicate()
     mark.unlink()
     deadline = time.monotonic() + 10
-    while "sleep\0001000" in running_commands():
+    while f"sleep\0{NAP}" in running_commands():
         assert time.monotonic() < deadline, "the command outlived its module"
         time.sleep(0.05)
     assert capsule.run(*MOUNTS) == before

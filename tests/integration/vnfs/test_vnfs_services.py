@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Master, running_commands
+from .conftest import NAP, Master, running_commands
 
-DAEMON = """\
+DAEMON = f"""\
 #!/bin/sh
 date >> /srv/noisy
-exec sleep 54321
+exec sleep {NAP}
 """
 UNIT = """\
 [Service]
@@ -124,7 +124,7 @@ def test_a_daemon_that_asks_nobody_dies_with_the_command_that_started_it(capsule
     try:
         capsule.inside("sh", "-c", script, "sh", package)
         assert started.exists()
-        assert "sleep\00054321" not in running_commands()
+        assert f"sleep\0{NAP}" not in running_commands()
     finally:
         capsule.inside("dpkg", "--purge", "noisy")
         started.unlink(missing_ok=True)
