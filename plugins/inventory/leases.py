@@ -28,6 +28,7 @@ notes:
     C(state_STAGE) by the last stage that a node reported. Characters that a group cannot have become C(_)."
   - "Host variables of nodes: C(ansible_host) and C(perceus_address), the reserved address with which a node boots;
     C(perceus_mac), C(perceus_group), C(perceus_vnfs), C(perceus_vnfs_origin) (V(node), V(group) or V(default)),
+    C(perceus_vnfs_kernel_args), C(perceus_vnfs_kernel_args_origin) (V(node), V(group) or V(vnfs)),
     C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs."
   - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
     C(perceus_lease_name), the client's own word."

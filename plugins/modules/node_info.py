@@ -76,6 +76,14 @@ nodes:
       description: Where RV(nodes[].vnfs) comes from, V(node), V(group) or V(default).
       type: str
       sample: group
+    vnfs_kernel_args:
+      description: The kernel arguments that the VNFS has for the node, which get those of cluster and node added.
+      type: str
+      sample: quiet
+    vnfs_kernel_args_origin:
+      description: Where RV(nodes[].vnfs_kernel_args) comes from, an override of V(node) or V(group), or V(vnfs).
+      type: str
+      sample: vnfs
     enabled:
       description: Whether the node may boot.
       type: bool

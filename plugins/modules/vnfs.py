@@ -93,6 +93,12 @@ options:
     description:
       - How many generations to keep, the new one included, by default 3. The oldest go, the served one never does.
     type: int
+  overrides:
+    description:
+      - Other C(kernel_args) and C(livesync_skip) for groups and nodes, as C(groups) and C(nodes), each a dictionary of
+        these options by name. A node's own come first, then its group's, then the VNFS's.
+      - They hold at once, without publishing.
+    type: dict
   state:
     description:
       - V(present) builds the VNFS if it is not there, and brings packages, keys, password and options of an existing
@@ -213,6 +219,15 @@ EXAMPLES = r"""
     compression: small
     kernel_args: mitigations=auto,nosmt
 
+- name: Have the nodes of a group, and one of them, boot with other kernel arguments
+  perceus.cluster.vnfs:
+    name: debian
+    overrides:
+      groups:
+        gpu: {kernel_args: "nomodeset", livesync_skip: [/var/lib/gpu]}
+      nodes:
+        n101: {kernel_args: "nomodeset debug"}
+
 - name: Start again from nothing
   perceus.cluster.vnfs:
     name: debian
@@ -290,6 +305,7 @@ ARGUMENTS = {
     "livesync_skip": STRINGS,
     "allow_secrets": {**STRINGS, "no_log": False},
     "keep": {"type": "int", "no_log": False},
+    "overrides": {"type": "dict"},
     "state": {"type": "str", "choices": ["present", "rebuilt", "absent", "renamed"], "default": "present"},
     "new_name": {"type": "str"},
     "force": {"type": "bool", "default": False},

@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .._errors import PerceusError
 from .._names import parse_kernel_args
+from .overrides import Overrides, load_overrides
 
 FORMAT = "perceus-image"
 VERSION = 1
@@ -24,13 +25,20 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Image:
-    """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system."""
+    """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system;
+    ``overrides`` are the VNFS's of now.
+    """
 
     vnfs: str
     generation: str
     kernel_args: str
     sha256: str
     size: int
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def kernel_args_for(self, *, group: str, node: str) -> tuple[str, str]:
+        """Return the kernel arguments of the VNFS for a node, and their origin: ``node``, ``group`` or ``vnfs``."""
+        return self.overrides.find("kernel_args", group=group, node=node) or (self.kernel_args, "vnfs")
 
 
 def load_current_image(store: Path, vnfs: str) -> Image | None:
@@ -53,7 +61,7 @@ def load_current_image(store: Path, vnfs: str) -> Image | None:
             header = stream.read(LARGEST_HEADER)
     except OSError as error:
         raise _broken(vnfs, f"image.json of {match[1]}: {error.strerror}") from error
-    return parse_image(header, vnfs=vnfs, generation=match[1])
+    return replace(parse_image(header, vnfs=vnfs, generation=match[1]), overrides=load_overrides(folder))
 
 
 def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:

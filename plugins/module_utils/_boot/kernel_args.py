@@ -15,6 +15,7 @@ def render_kernel_args(node: Node, image: Image, config: ClusterConfig, *, mac: 
     comes last, the most particular at the end, since the last of two equal arguments wins.
     """
     own = config.address
+    of_image, _origin = image.kernel_args_for(group=node.group, node=node.name)
     arguments = [
         f"perceus.node={node.name}",
         f"perceus.vnfs={image.vnfs}",
@@ -28,7 +29,7 @@ def render_kernel_args(node: Node, image: Image, config: ClusterConfig, *, mac: 
         f"systemd.hostname={node.name}",
         f"systemd.machine_id={node.machine_id}",
         f"console={config.console}",
-        *image.kernel_args.split(),
+        *of_image.split(),
         *config.kernel_args.split(),
         *node.kernel_args.split(),
     ]

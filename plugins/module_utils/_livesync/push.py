@@ -67,11 +67,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Push:
-    """How to bring nodes to ``source``. ``kernel_of`` gives the kernel of another generation."""
+    """How to bring nodes to ``source``. ``kernel_of`` gives the kernel of another generation, ``skip_of`` what is left
+    alone on the node of a name.
+    """
 
     source: Source
     options: Options
     kernel_of: Callable[[str], str | None]
+    skip_of: Callable[[str], Patterns]
     runner: Runner
 
     def __call__(self, login: Login) -> Pushed:
@@ -83,7 +86,7 @@ class Push:
         argv = build_rsync_argv(
             self.source.folder,
             login,
-            rules=build_rules(self.options.skip, node.mounts),
+            rules=build_rules(self.skip_of(login.name), node.mounts),
             delete=self.options.delete,
             dry_run=self.options.dry_run,
             timeout=SILENCE,

@@ -16,10 +16,12 @@ from .._fanout import fan_out
 from .._files import locked
 from .._names import parse_vnfs_name
 from .._namespaces import enter_private_mounts
-from .._nodes.machines import load_machines
+from .._nodes.machines import Machine, load_machines
 from .._process import Runner
 from .._ssh import Login
-from .._vnfs.patterns import compile_patterns
+from .._vnfs.options import Options as VnfsOptions
+from .._vnfs.options import resolve
+from .._vnfs.patterns import Patterns, compile_patterns
 from .._vnfs.recipe import load_recipe
 from .._vnfs.store import vnfs_in
 from .push import Options, Push, Pushed
@@ -70,12 +72,15 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
     logins = [
         Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts") for node in targets
     ]
+    recipe = load_recipe(config.store / vnfs / "vnfs.yml")
+    kept = recipe.options if recipe else VnfsOptions()
     with locked(config.state_dir / ".livesync.lock", what="livesync"):
         source = load_source(config.store, vnfs)
         enter_private_mounts()
         mount_source(source, runner)
         options = replace(options, skip=compile_patterns((*options.skip.texts, *load_skip(config.store, vnfs))))
-        push = Push(source, options, partial(load_kernel, config.store, vnfs), runner)
+        skips = {node.name: _join_skips(options.skip, kept, node) for node in targets}
+        push = Push(source, options, partial(load_kernel, config.store, vnfs), skips.__getitem__, runner)
         return Livesync(source.generation, fan_out(push, logins, forks=options.forks))
 
 
@@ -83,6 +88,12 @@ def load_skip(store: Path, vnfs: str) -> tuple[str, ...]:
     """Return the patterns of the option ``livesync_skip`` of a VNFS."""
     recipe = load_recipe(vnfs_in(store, vnfs).recipe_file)
     return recipe.options.livesync_skip if recipe else ()
+
+
+def _join_skips(skip: Patterns, kept: VnfsOptions, node: Machine) -> Patterns:
+    """Return what is left alone on a node: for all nodes, and by the VNFS's options for this one."""
+    patterns, _origin = resolve(kept, group=node.facts["group"], node=node.name)["livesync_skip"]
+    return compile_patterns((*skip.texts, *(pattern for pattern in patterns if pattern not in skip.texts)))
 
 
 def _facts(outcome: Pushed | PerceusError) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .._boot.files import apply_folder, plan_folder
 from .._boot.images import Image, load_current_image
+from .._boot.overrides import FILE as OVERRIDES
 from .._boot.render import render_boot_files
 from .._config import ClusterConfig
 from .._errors import PerceusError
@@ -103,7 +104,7 @@ def _adopt(
 def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image | PerceusError | None]:
     """Return the image of each VNFS in use; an error stands for one that cannot be booted."""
     images: dict[str, Image | PerceusError | None] = {}
-    for vnfs in sorted({registry.effective_vnfs(node, default=config.default_vnfs).value for node in registry.nodes}):
+    for vnfs in registry.vnfs_in_use(default=config.default_vnfs):
         try:
             images[vnfs] = load_current_image(config.store, vnfs)
         except PerceusError as error:
@@ -113,7 +114,7 @@ def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image |
 
 def _marks(config: ClusterConfig) -> list[tuple[int, int, int] | None]:
     """Return what changes whenever a file does that the outcome follows from."""
-    served = sorted(config.store.glob("*/current"))
+    served = sorted([*config.store.glob("*/current"), *config.store.glob(f"*/{OVERRIDES}")])
     return [_mark(path) for path in (config.leases, config.registry, *served)]
 
 

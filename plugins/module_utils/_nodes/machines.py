@@ -9,7 +9,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .._boot.images import Image, load_current_image
 from .._config import ClusterConfig, load_config
+from .._errors import PerceusError
 from .._leases.dnsmasq import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
@@ -59,8 +61,17 @@ def load_machines(
     known = load_registry(registry or config.registry)
     wire = load_leases(leases or config.leases, last_good=last_good)
     words = last_words(load_reports(reports or config.reports), addresses=known.addresses)
-    nodes, unknown = view_machines(known, wire.by_mac, words, config, now=datetime.now(timezone.utc))
+    images = {name: _find_image(config, name) for name in known.vnfs_in_use(default=config.default_vnfs)}
+    nodes, unknown = view_machines(known, wire.by_mac, words, config, now=datetime.now(timezone.utc), images=images)
     return Machines(nodes, unknown, wire.warnings)
+
+
+def _find_image(config: ClusterConfig, vnfs: str) -> Image | None:
+    """What is wrong with an image is the reconciler's to say; not everyone may enter the store."""
+    try:
+        return load_current_image(config.store, vnfs)
+    except PerceusError:
+        return None
 
 
 def view_machines(
@@ -70,12 +81,13 @@ def view_machines(
     config: ClusterConfig,
     *,
     now: datetime,
+    images: Mapping[str, Image | None] | None = None,
 ) -> tuple[tuple[Machine, ...], tuple[Machine, ...]]:
     """Return nodes and unknown machines, with what each source knows of them.
 
-    ``leases`` and ``words`` are by MAC, ``now`` is aware.
+    ``leases`` and ``words`` are by MAC, ``images`` by VNFS, ``now`` is aware.
     """
-    nodes = tuple(_view_node(node, registry, leases, words, config, now=now) for node in registry.nodes)
+    nodes = tuple(_view_node(node, registry, leases, words, config, images or {}, now=now) for node in registry.nodes)
     unknown = tuple(
         _view_unknown(lease, now=now)
         for mac, lease in sorted(leases.items())
@@ -90,10 +102,13 @@ def _view_node(
     leases: Mapping[str, Lease],
     words: Mapping[str, LastWord],
     config: ClusterConfig,
+    images: Mapping[str, Image | None],
     *,
     now: datetime,
 ) -> Machine:
     vnfs = registry.effective_vnfs(node, default=config.default_vnfs)
+    image = images.get(vnfs.value)
+    kernel_args, origin = image.kernel_args_for(group=node.group, node=node.name) if image else (None, None)
     lease = max((leases[mac] for mac in node.macs if mac in leases), key=Lease.end, default=None)
     word = latest_word(words, node.macs)
     groups = ["nodes", f"group_{node.group}", f"vnfs_{vnfs.value}"]
@@ -109,6 +124,8 @@ def _view_node(
         "group": node.group,
         "vnfs": vnfs.value,
         "vnfs_origin": vnfs.origin,
+        "vnfs_kernel_args": kernel_args,
+        "vnfs_kernel_args_origin": origin,
         "enabled": node.enabled,
         **_lease_facts(lease),
         "state": word.report.stage if word else None,

@@ -84,6 +84,10 @@ class Registry:
             return Effective(group.vnfs, "group")
         return Effective(default, "default")
 
+    def vnfs_in_use(self, *, default: str) -> list[str]:
+        """Return the names of the VNFSs that nodes boot, sorted."""
+        return sorted({self.effective_vnfs(node, default=default).value for node in self.nodes})
+
     def with_nodes(self, added: Iterable[Node]) -> Registry:
         """Return a registry that also holds ``added``. Raises :class:`PerceusError` on a name, MAC or address twice."""
         nodes = sorted([*self.nodes, *added], key=_natural_order)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from .._boot.overrides import parse_overrides
 from .._errors import PerceusError
 from .._names import parse_kernel_args
 from .patterns import compile_patterns
@@ -20,7 +23,8 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*", re.ASCII)
 @dataclass(frozen=True)
 class Options:
     """``kernel`` is the release to boot, empty for the newest in the tree; ``kernel_args`` are those of every node that
-    boots the image; ``keep`` is how many generations stay, the served one always among them.
+    boots the image; ``keep`` is how many generations stay, the served one always among them; ``overrides`` are other
+    options for groups and nodes.
     """
 
     kernel: str = ""
@@ -32,6 +36,7 @@ class Options:
     livesync_skip: tuple[str, ...] = ()
     allow_secrets: tuple[str, ...] = ()
     keep: int = 3
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parse_kernel_args(self.kernel_args)
@@ -43,6 +48,7 @@ class Options:
             raise PerceusError(f"Cannot boot in root mode {self.root_mode!r}: use one of {', '.join(ROOT_MODES)}")
         for patterns in (self.hybridize, self.exclude, self.livesync_skip, self.allow_secrets):
             compile_patterns(patterns)
+        parse_overrides(self.overrides)
         if self.keep < 1:
             raise PerceusError("Cannot keep fewer generations than the one that is served")
 
@@ -57,4 +63,19 @@ class Options:
         return (MAKING, self.kernel, self.kernel_args, self.compression, self.root_mode)
 
 
-OPTION_NAMES = tuple(field.name for field in fields(Options))
+OPTION_NAMES = tuple(option.name for option in fields(Options))
+OVERRIDABLE = ("kernel_args", "livesync_skip")
+
+
+def resolve(options: Options, *, group: str | None = None, node: str | None = None) -> dict[str, tuple[Any, str]]:
+    """Return what holds for a node of a group, by option: the value and its origin.
+
+    That is ``node``, ``group``, ``vnfs`` or ``default``, the first of these that says something.
+    """
+    overrides, default = parse_overrides(options.overrides), Options()
+    resolved = {}
+    for name in OVERRIDABLE:
+        own = getattr(options, name)
+        origin = "default" if own == getattr(default, name) else "vnfs"
+        resolved[name] = overrides.find(name, group=group, node=node) or (own, origin)
+    return resolved

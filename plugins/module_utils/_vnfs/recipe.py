@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from .._boot.overrides import FILE as OVERRIDES
 from .._errors import PerceusError
 from .._files import write_atomically
 from .check import PACKAGE, check
@@ -103,8 +105,9 @@ def load_recipe(file: Path) -> Recipe | None:
 
 
 def save_recipe(file: Path, recipe: Recipe) -> None:
-    """Write ``vnfs.yml``, for root only: it may hold a password's hash."""
+    """Write ``vnfs.yml``, for root only: it may hold a password's hash; and what the boot path reads of it."""
     write_atomically(file, render_recipe(recipe), mode=0o600)
+    write_atomically(file.with_name(OVERRIDES), json.dumps(plain(recipe.options)["overrides"], indent=1) + "\n")
 
 
 def _yaml() -> ModuleType:

@@ -2,6 +2,7 @@
 """The VNFS store: where things lie, who may change them now, and which generation is served.
 
 NAME/vnfs.yml             the recipe
+NAME/overrides.json       what of it the boot path reads
 NAME/rootfs/              the editable tree
 NAME/images/GENERATION/   immutable
 NAME/current              -> images/GENERATION, flipped atomically
@@ -32,6 +33,7 @@ from .._space import room_in
 
 STORE = Path("/var/lib/perceus/vnfs")
 PROGRESS = Path("/run/perceus/progress")  # what works in progress are at, for everybody to see
+RECIPE_FILES = ("vnfs.yml", "overrides.json")
 LOCK_PATIENCE = 10.0  # seconds
 
 _CURRENT = re.compile(r"images/([0-9a-f]{16})", re.ASCII)
@@ -182,8 +184,9 @@ def building(vnfs: Vnfs, verb: str = "build", *, needed: int | None = None) -> I
 def sweep(vnfs: Vnfs) -> None:
     """Undo what a killed process left half done. Under the lock whatever is unfinished is nobody's."""
     if vnfs.old.exists() and not vnfs.rootfs.exists():
-        if (vnfs.old / "vnfs.yml").exists():
-            os.replace(vnfs.old / "vnfs.yml", vnfs.recipe_file)
+        for name in RECIPE_FILES:
+            if (vnfs.old / name).exists():
+                os.replace(vnfs.old / name, vnfs.folder / name)
         os.rename(vnfs.old / "rootfs", vnfs.rootfs)
     for path in (vnfs.gone, vnfs.old, *vnfs.folder.glob(".tmp.*")):
         if path.is_symlink():
@@ -193,12 +196,16 @@ def sweep(vnfs: Vnfs) -> None:
 
 
 def install_tree(vnfs: Vnfs, built: Path) -> None:
-    """Swap in ``built/rootfs`` and ``built/vnfs.yml``; :func:`sweep` goes back if this is cut short."""
+    """Swap in ``built/rootfs`` and the recipe beside it; :func:`sweep` goes back if this is cut short."""
     if vnfs.rootfs.exists():
         vnfs.old.mkdir()
-        shutil.copy2(vnfs.recipe_file, vnfs.old / "vnfs.yml")
+        for name in RECIPE_FILES:
+            if (vnfs.folder / name).exists():
+                shutil.copy2(vnfs.folder / name, vnfs.old / name)
         os.rename(vnfs.rootfs, vnfs.old / "rootfs")
-    os.replace(built / "vnfs.yml", vnfs.recipe_file)
+    for name in RECIPE_FILES:
+        if (built / name).exists():
+            os.replace(built / name, vnfs.folder / name)
     os.rename(built / "rootfs", vnfs.rootfs)
     sync_folder(vnfs.folder)
     if vnfs.old.exists():

@@ -156,6 +156,32 @@ def test_options_are_configured_without_touching_the_tree(small: Small) -> None:
     assert {path: path.lstat().st_ctime_ns for path in small.tree.rglob("*")} == before
 
 
+def test_overrides_reach_the_boot_script_and_are_shown_with_their_origin(small: Small, cluster: dict[str, Any]) -> None:
+    small.publish("1")
+    overrides = {"groups": {"viz": {"kernel_args": "from=group"}}, "nodes": {"n101": {"kernel_args": "from=node"}}}
+    assert small.check_and_do("vnfs", kernel_args="from=vnfs", overrides=overrides)["action"] == "update"
+    code = "/usr/local/lib/perceus/perceus.zip"
+
+    def boot() -> tuple[str, str, str]:
+        small.master.run(
+            "env", f"PYTHONPATH={code}", "python3", "-m", "perceus._master", "reconcile", "--config", config
+        )
+        script = small.master.path("/var/lib/perceus/boot/52-54-00-00-00-01.ipxe").read_text()
+        node = small.master.do("node_info", **cluster)["nodes"][0]
+        return script, node["vnfs_kernel_args"], node["vnfs_kernel_args_origin"]
+
+    config = cluster["config"]
+    script, *shown = boot()
+    assert "console=tty0 from=node ||" in script
+    assert shown == ["from=node", "node"]
+    small.do("vnfs", overrides={"groups": overrides["groups"]})
+    script, *shown = boot()
+    assert "console=tty0 from=group ||" in script
+    assert shown == ["from=group", "group"]
+    small.do("vnfs", overrides={})
+    assert boot()[1:] == ("", "vnfs")  # as it was published
+
+
 SYSTEMCTL = r"""#!/bin/sh
 case "$*" in
     *show*) printf 'LoadState=loaded\nActiveState=inactive\nUnitFileState=static\n' ;;

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import Image
+from ansible_collections.perceus.cluster.plugins.module_utils._boot.overrides import Overrides
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.render import BootFiles, render_boot_files
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
@@ -50,6 +51,21 @@ def test_a_cluster_without_nodes_has_the_two_scripts_for_everybody(config: Clust
     files = render_boot_files(Registry({}, ()), config, {})
     assert sorted(files.boot) == ["default.ipxe", "start.ipxe"]
     assert (files.dhcp_hosts, files.dns_hosts) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (Overrides(groups={"compute": {"kernel_args": "from=group"}}), "from=group"),
+        (Overrides({"compute": {"kernel_args": "from=group"}}, {"n101": {"kernel_args": ""}}), ""),
+        (Overrides(groups={"gpu": {"kernel_args": "from=group"}}), "from=vnfs"),
+    ],
+)
+def test_overrides_take_the_place_of_the_images_kernel_arguments(
+    render: Render, overrides: Overrides, expected: str
+) -> None:
+    script = render(image=replace(IMAGE, overrides=overrides)).boot["52-54-00-00-00-02.ipxe"]
+    assert " ".join(f"{KERNEL_ARGS.replace('from=vnfs', expected)} || goto failed".split()) in script
 
 
 def test_every_mac_has_its_script(render: Render) -> None:

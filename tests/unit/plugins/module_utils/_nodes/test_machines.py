@@ -45,6 +45,8 @@ def test_a_node_that_nobody_has_seen_is_only_a_node(config: ClusterConfig) -> No
     node = view_node(config)
     assert node.groups == ("nodes", "group_compute", "vnfs_debian")
     assert [fact for fact, value in node.facts.items() if value is None] == [
+        "vnfs_kernel_args",
+        "vnfs_kernel_args_origin",
         "lease_address",
         "lease_expiry",
         "lease_name",
