@@ -61,7 +61,7 @@ def _parse_options(name: str, options: Any) -> Mapping[str, Any]:
         raise PerceusError(f"Cannot use the overrides of {name!r}: its livesync_skip is no list of patterns")
     parse_kernel_args(options.get("kernel_args", ""))
     compile_patterns(skip)
-    return options
+    return dict(options)
 
 
 def _require(value: Any, known: set[str], what: str) -> None:

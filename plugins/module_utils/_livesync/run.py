@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -63,7 +63,7 @@ class Livesync:
 def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Options, runner: Runner) -> Livesync:
     """Bring the nodes called ``names``, or all of ``vnfs`` that are up, to the generation served now.
 
-    What the VNFS's own option ``livesync_skip`` names is skipped too.
+    What the VNFS's own option ``livesync_skip`` names, or an override of it, is skipped too.
     Moves this process into a mount namespace of its own.
     Raises :class:`PerceusError` when nothing can be done; what goes wrong with a node is its outcome.
     """
@@ -72,28 +72,21 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
     logins = [
         Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts") for node in targets
     ]
-    recipe = load_recipe(config.store / vnfs / "vnfs.yml")
-    kept = recipe.options if recipe else VnfsOptions()
     with locked(config.state_dir / ".livesync.lock", what="livesync"):
         source = load_source(config.store, vnfs)
         enter_private_mounts()
         mount_source(source, runner)
-        options = replace(options, skip=compile_patterns((*options.skip.texts, *load_skip(config.store, vnfs))))
+        recipe = load_recipe(vnfs_in(config.store, vnfs).recipe_file)
+        kept = recipe.options if recipe else VnfsOptions()
         skips = {node.name: _join_skips(options.skip, kept, node) for node in targets}
         push = Push(source, options, partial(load_kernel, config.store, vnfs), skips.__getitem__, runner)
         return Livesync(source.generation, fan_out(push, logins, forks=options.forks))
 
 
-def load_skip(store: Path, vnfs: str) -> tuple[str, ...]:
-    """Return the patterns of the option ``livesync_skip`` of a VNFS."""
-    recipe = load_recipe(vnfs_in(store, vnfs).recipe_file)
-    return recipe.options.livesync_skip if recipe else ()
-
-
 def _join_skips(skip: Patterns, kept: VnfsOptions, node: Machine) -> Patterns:
     """Return what is left alone on a node: for all nodes, and by the VNFS's options for this one."""
     patterns, _origin = resolve(kept, group=node.facts["group"], node=node.name)["livesync_skip"]
-    return compile_patterns((*skip.texts, *(pattern for pattern in patterns if pattern not in skip.texts)))
+    return compile_patterns((*skip.texts, *patterns))
 
 
 def _facts(outcome: Pushed | PerceusError) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,12 @@ def test_what_the_vnfs_skips_is_the_nodes_own(cluster: Any, nodes: list[Any], li
     assert (node.root / "etc/deep/x.own").exists()
     assert not (node.root / "etc/deep/drift").exists()
     assert (node.root / "opt/folder/file").exists()
+    overrides = {"nodes": {"n101": {"livesync_skip": ["/etc/deep/*.own"]}}}
+    save_recipe(
+        cluster.config.store / "debian/vnfs.yml", replace(recipe, options=replace(recipe.options, overrides=overrides))
+    )
+    assert not livesync(nodes=["n101"])["failed"]
+    assert [(node.root / name).exists() for name in ("etc/x.own", "etc/deep/x.own")] == [False, True]
 
 
 def test_check_run_check_again_run_again(nodes: list[Any], livesync: Livesync) -> None:
