@@ -51,6 +51,33 @@ options:
       - Without it, or with an empty one, root has no password and can log in by key only.
       - The hash is in the image, which whoever reaches the master's web server can read.
     type: str
+  includes:
+    description:
+      - Files of the master to copy into the tree. A file that changed since is copied again by O(state=present).
+      - A file that holds a secret, such as a private key, is refused.
+    type: list
+    elements: dict
+    suboptions:
+      src:
+        description: The file on the master.
+        type: str
+        required: true
+      dest:
+        description: Its name in the tree. Folders above it are made.
+        type: str
+        required: true
+      owner:
+        description: The user of the tree who owns it.
+        type: str
+        default: root
+      group:
+        description: The group of the tree that owns it.
+        type: str
+        default: root
+      mode:
+        description: Its permissions, as octal digits.
+        type: str
+        default: "0644"
   source_date_epoch:
     description:
       - The time, in seconds since 1970, that no file of the tree is younger than.
@@ -273,6 +300,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import apply_plan, load_current, want_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.fields import describe_arguments
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.includes import Include
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import COMPRESSION_LEVELS, ROOT_MODES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Plan, plan_vnfs
@@ -287,6 +315,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.usage import
 
 NOT_KEPT = ("name", "state", "new_name", "force", "config")
 STRINGS = {"type": "list", "elements": "str"}
+INCLUDE = describe_arguments(Include, required=True)
+del INCLUDE["sha256"]
 ARGUMENTS = {
     "name": {"type": "str", "required": True},
     **{name: {"type": "dict", "options": describe_arguments(source)} for name, source in SOURCES.items()},
@@ -295,6 +325,7 @@ ARGUMENTS = {
     "packages": STRINGS,
     "authorized_keys": {**STRINGS, "no_log": False},
     "root_password_hash": {"type": "str", "no_log": True},
+    "includes": {"type": "list", "elements": "dict", "options": INCLUDE},
     "source_date_epoch": {"type": "int", "fallback": (env_fallback, ["SOURCE_DATE_EPOCH"])},
     "kernel": {"type": "str"},
     "kernel_args": {"type": "str"},

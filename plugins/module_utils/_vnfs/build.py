@@ -12,6 +12,7 @@ from typing import Any
 from .._errors import PerceusError
 from .._process import Runner
 from .families import UNKNOWN, load_family
+from .includes import copy_include, digest_include
 from .initramfs import DRACUT, Initramfs, provide_initramfs
 from .kernel import find_kernel_release, find_kernels
 from .options import OPTION_NAMES
@@ -75,8 +76,16 @@ def want_recipe(
     values = plain_recipe(current) if current else {}
     options = dict(values.get("options", {}))
     options.update({key: said.pop(key) for key in OPTION_NAMES if key in said})
+    includes = [digest_include(include) for include in said.get("includes", values.get("includes", []))]
     return parse_recipe(
-        {**values, **said, "source": plain_source(source), "options": options, "node_files": digest_files(node_files)}
+        {
+            **values,
+            **said,
+            "includes": includes,
+            "source": plain_source(source),
+            "options": options,
+            "node_files": digest_files(node_files),
+        }
     )
 
 
@@ -170,6 +179,8 @@ def _configure(sandbox: Sandbox, recipe: Recipe) -> None:
     sandbox(("install", "-d", "-m", "0700", "/root/.ssh"))
     keys = "".join(f"{key}\n" for key in recipe.authorized_keys)
     sandbox(("install", "-m", "0600", "/dev/stdin", "/root/.ssh/authorized_keys"), stdin=keys)
+    for include in recipe.includes:
+        copy_include(include, sandbox)
     sandbox(("chpasswd", "--encrypted"), stdin=f"root:{recipe.root_password_hash or '*'}\n")
 
 

@@ -18,6 +18,7 @@ from .._files import write_atomically
 from .check import PACKAGE, check
 from .families import UNKNOWN, Family
 from .fields import plain, take_fields
+from .includes import Include
 from .options import Options
 from .sources import parse_source, plain_source
 from .sources.base import Source
@@ -46,6 +47,7 @@ class Recipe:
     authorized_keys: tuple[str, ...] = ()
     root_password_hash: str = ""
     source_date_epoch: int | None = None
+    includes: tuple[Include, ...] = field(default=(), metadata={"of": Include})
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:

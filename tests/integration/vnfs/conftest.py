@@ -6,6 +6,8 @@ One capsule is built there by the module ``vnfs`` and shared by all tests.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import os
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.perceus.cluster.plugins.lookup.master_code import write_archive
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
@@ -58,6 +61,7 @@ RECIPE: dict[str, Any] = {
     "source_date_epoch": 1_700_000_000,
     "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7fK0JkYg0r6pSfnDdWq0kz3pJX9Xb1hYx2m3n4o5p6 master"],
 }
+COMMON_VALUES = {"changed", "diff", "invocation", "warnings", "deprecations"}  # of Ansible's modules
 CAPSULES = "/var/lib/perceus/capsules"
 ZOO = r"""
 set -e
@@ -126,14 +130,22 @@ class Master:
         return result
 
     def do(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run a module that must succeed."""
+        """Run a module that must succeed, and return nothing but what its documentation says."""
         result = self.call(module, **options)
         assert not result.get("failed"), result
+        assert set(result) - COMMON_VALUES <= documented_values(module)
         return result
 
     def inside(self, *argv: str) -> str:
         """Run a program inside the capsule and return what it says."""
         return str(self.do("vnfs_command", name="debian", argv=list(argv))["stdout"])
+
+
+@functools.cache
+def documented_values(module: str) -> frozenset[str]:
+    """The keys of a module's RETURN."""
+    found = importlib.import_module(f"ansible_collections.perceus.cluster.plugins.modules.{module}")
+    return frozenset(yaml.safe_load(found.RETURN))
 
 
 def running_commands() -> str:

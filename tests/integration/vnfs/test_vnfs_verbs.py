@@ -156,6 +156,28 @@ def test_options_are_configured_without_touching_the_tree(small: Small) -> None:
     assert {path: path.lstat().st_ctime_ns for path in small.tree.rglob("*")} == before
 
 
+def test_included_files_follow_the_masters_and_are_no_secrets(small: Small, tmp_path: Path) -> None:
+    src, outside = tmp_path / "motd", tmp_path / "outside"
+    src.write_text("one")
+    (small.tree / "etc/site").symlink_to(tmp_path)
+    include = {"src": str(src), "dest": "/etc/site.d/motd", "mode": "0640"}
+    assert small.check_and_do("vnfs", includes=[include])["action"] == "update"
+    copied = small.tree / "etc/site.d/motd"
+    assert (copied.read_text(), copied.stat().st_mode & 0o7777) == ("one", 0o640)
+    src.write_text("two")
+    assert small.check_and_do("vnfs")["action"] == "update"
+    assert copied.read_text() == "two"
+    small.master.call("vnfs", name=small.name, includes=[{"src": str(src), "dest": "/etc/site/outside"}])
+    assert not outside.exists()
+    (small.tree / "etc/site").unlink()
+    src.write_bytes(b"\5\2keytab")
+    secret = small.refuse("vnfs", includes=[{**include, "dest": "/etc/krb5.keytab"}])
+    assert f"Cannot include '{src}': it holds a keytab" in secret
+    assert not (small.tree / "etc/krb5.keytab").exists()
+    src.unlink()
+    assert f"Cannot include '{src}'" in small.refuse("vnfs")
+
+
 def test_overrides_reach_the_boot_script_and_are_shown_with_their_origin(small: Small, cluster: dict[str, Any]) -> None:
     small.publish("1")
     overrides = {"groups": {"viz": {"kernel_args": "from=group"}}, "nodes": {"n101": {"kernel_args": "from=node"}}}
