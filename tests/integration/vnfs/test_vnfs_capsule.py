@@ -206,7 +206,7 @@ def test_an_import_that_is_killed_leaves_no_vnfs(image: Master, served: dict[str
     process.communicate()
     assert [path.name for path in vnfs.glob("[!.]*")] == []
     assert image.do("vnfs_capsule", **import_options(served, name=copy))["action"] == "import"
-    assert sorted(path.name for path in vnfs.iterdir()) == ["rootfs", "vnfs.yml"]
+    assert sorted(path.name for path in vnfs.iterdir()) == ["overrides.json", "rootfs", "vnfs.yml"]
 
 
 def test_a_published_generation_comes_back_as_the_same(image: Master, served: dict[str, Any], copy: str) -> None:
