@@ -20,6 +20,8 @@ from lab import inventory as hosts
 from lab.settings import Lab
 from testinfra.host import Host
 
+from tests import zoo
+
 BOOT = 300  # seconds that a node may take from power-on to ready, on a slow machine
 
 
@@ -140,8 +142,12 @@ def bare(root: Path) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def cluster(bare: Cluster) -> Cluster:
-    """The lab with its master configured by site.yml, and a VNFS built and published."""
+    """The lab with its master configured by site.yml, and a VNFS with a user and a zoo, published."""
     bare.molecule("converge")
+    zoo.plant(bare.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo"))
+    for argv in (["useradd", "ann"], ["sh", "-c", "echo 'ann ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ann"]):
+        bare.module("vnfs_command", name="debian", argv=argv)
+    bare.playbook("vnfs_publish")
     return bare
 
 

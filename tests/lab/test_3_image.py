@@ -3,14 +3,30 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests import zoo
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Cluster
 
 pytestmark = pytest.mark.usefixtures("nodes")
+
+
+def test_everything_about_a_file_is_on_a_booted_node(cluster: Cluster) -> None:
+    described = cluster.run("n101", "python3", "-c", shlex.quote(Path(zoo.__file__).read_text()), "/srv/zoo")
+    assert json.loads(described) == zoo.describe(cluster.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo"))
+
+
+def test_a_user_of_a_node_can_become_root_and_ping(cluster: Cluster) -> None:
+    assert cluster.run("n101", "runuser", "-u", "ann", "--", "sudo", "--non-interactive", "id", "-u") == "0\n"
+    assert cluster.run("n101", "getcap", "/usr/bin/ping") == "/usr/bin/ping cap_net_raw=ep\n"
+    assert " 0% packet loss" in cluster.run("n101", "runuser", "-u", "ann", "--", "ping", "-c", "1", "10.17.5.1")
 
 
 def test_a_flipped_byte_is_refused_until_it_is_mended(cluster: Cluster) -> None:

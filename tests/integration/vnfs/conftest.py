@@ -27,6 +27,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe impor
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
+from tests.zoo import plant
+
 from .small import Small, furnish
 
 NAP = f"1000.{os.getpid()}"  # seconds; no other sleep(1) on this machine has them
@@ -227,6 +229,7 @@ def zoo(master: Master) -> Master:
     vnfs = Vnfs(master.path("/var/lib/perceus/vnfs/zoo"))
     vnfs.rootfs.mkdir(parents=True)
     master.run("sh", "-c", f"cd /var/lib/perceus/vnfs/zoo/rootfs\n{ZOO}")
+    plant(vnfs.rootfs / "srv/matrix")
     recipe = Recipe(
         source=Mmdebstrap("bookworm"),
         node_files="0" * 64,

@@ -26,6 +26,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.oci 
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.order import Order
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
+from tests.zoo import describe
+
 from .conftest import CAPSULES, Master, import_options
 
 INVENTORY = (
@@ -60,6 +62,7 @@ def test_what_is_exported_is_what_is_imported(zoo: Master, exported: dict[str, A
     ]
     before, after = (zoo.path(f"/var/lib/perceus/vnfs/{name}/rootfs") for name in ("zoo", copy))
     assert walk_tree(after).render() == walk_tree(before).render()
+    assert describe(after / "srv/matrix") == describe(before / "srv/matrix")
     assert (after / "srv/zoo/sparse").stat().st_blocks == (before / "srv/zoo/sparse").stat().st_blocks < 100
     acls = [
         subprocess.run(

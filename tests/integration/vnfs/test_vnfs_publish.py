@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import load_current_image
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
 
 from .conftest import Master
 
@@ -78,42 +77,6 @@ def test_a_command_that_changes_nothing_makes_no_generation(image: Master) -> No
     before = image.do("vnfs_image", name="debian")["generation"]
     image.inside("true")
     assert image.do("vnfs_image", name="debian", _ansible_check_mode=True)["generation"] == before
-
-
-def test_everything_about_a_file_gets_into_the_image(image: Master) -> None:
-    tree = image.vnfs / "rootfs"
-    script = r"""
-    set -e
-    mkdir /srv/zoo && cd /srv/zoo
-    cp /bin/true setuid && chown 12345:54321 setuid && chmod 6755 setuid
-    cp /bin/true capable && setcap cap_net_raw+ep capable
-    ln setuid twin
-    ln -s /etc/shadow link
-    mkfifo fifo
-    mknod null c 1 3
-    mkdir sticky && chmod 1777 sticky
-    truncate --size 1M sparse
-    touch "$(printf 'new\nline')" 'schön' "$(printf 'latin\344')" '#hash' ' space '
-    touch --date=@1 old
-    """
-    image.inside("sh", "-c", script)
-    os.setxattr(tree / "srv/zoo/old", "trusted.note", b"\0\xff")
-    try:
-        image.do("vnfs_image", name="debian")
-        out = image.path("/var/lib/perceus/unpacked")
-        image.run("unsquashfs", "-quiet", "-no-progress", "-d", "/var/lib/perceus/unpacked", _squashfs())
-        before, after = walk_tree(tree), walk_tree(out)
-        assert after.entries == before.entries
-        assert after.scrubbed == ("etc/machine-id",)
-        entries = {entry.name: entry for entry in after.entries}
-        assert (entries["srv/zoo/setuid"].mode, entries["srv/zoo/setuid"].uid) == (0o6755, 12345)
-        assert entries["srv/zoo/twin"].same == "srv/zoo/setuid"
-        assert dict(entries["srv/zoo/capable"].xattrs).keys() == {"security.capability"}
-        assert entries["srv/zoo/old"].xattrs == (("trusted.note", "00ff"),)
-        manifest = json.loads((image.vnfs / "current/manifest.json").read_text())
-        assert [entry["name"] for entry in manifest["entries"]] == [entry.name for entry in after.entries]
-    finally:
-        image.inside("rm", "-r", "/srv/zoo")
 
 
 def _squashfs() -> str:
