@@ -58,10 +58,11 @@ def plant(folder: Path) -> None:
     os.setxattr(folder / "capable", "security.capability", _CAPABILITY)
     _write(folder / "noted", mode=0o444)
     for path in (folder / "noted", folder / "setgid.d"):
-        os.setxattr(path, "user.note", b"a note")
-        os.setxattr(path, "user.empty", b"")
         os.setxattr(path, "trusted.note", b"\0\xff\n")
         os.setxattr(path, "security.note", b"x" * 1000)
+    # Not on what has an access control list: that is copied into memory, where kernels before 6.6 keep none of these.
+    os.setxattr(folder / "noted", "user.note", b"a note")
+    os.setxattr(folder / "noted", "user.empty", b"")
     os.setxattr(folder / "acl", "system.posix_acl_access", _ACL)
     for attribute in ("system.posix_acl_access", "system.posix_acl_default"):
         os.setxattr(folder / "acl.d", attribute, _ACL)

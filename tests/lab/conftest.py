@@ -163,7 +163,9 @@ def nodes(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _run(argv: list[str], *, cwd: Path | None = None, status: int = 0) -> str:
-    done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, errors="backslashreplace", check=False
+    )
     if done.returncode != status:
         pytest.fail(f"{' '.join(argv)}: exit status {done.returncode}\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}")
     return done.stdout
