@@ -230,6 +230,9 @@ def zoo(master: Master) -> Master:
     vnfs.rootfs.mkdir(parents=True)
     master.run("sh", "-c", f"cd /var/lib/perceus/vnfs/zoo/rootfs\n{ZOO}")
     plant(vnfs.rootfs / "srv/matrix")
+    for device in ("disk", "null"):  # no capsule may bring one
+        (vnfs.rootfs / "srv/matrix" / device).unlink()
+    os.removexattr(vnfs.rootfs / "srv/matrix/noted", "user.empty")  # to tar, empty is not there
     recipe = Recipe(
         source=Mmdebstrap("bookworm"),
         node_files="0" * 64,
