@@ -148,7 +148,12 @@ def attach(argv: Sequence[str]) -> int:
         raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    status = process.wait()
+    try:
+        status = process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     return status if status >= 0 else 128 - status
 
 

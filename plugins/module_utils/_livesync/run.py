@@ -23,7 +23,7 @@ from .._vnfs.options import Options as VnfsOptions
 from .._vnfs.options import resolve
 from .._vnfs.patterns import Patterns, compile_patterns
 from .._vnfs.recipe import load_recipe
-from .._vnfs.store import vnfs_in
+from .._vnfs.store import lock_vnfs, vnfs_in
 from .push import Options, Push, Pushed
 from .source import load_kernel, load_source, mount_source
 from .targets import select_targets
@@ -72,7 +72,8 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
     logins = [
         Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts") for node in targets
     ]
-    with locked(config.state_dir / ".livesync.lock", what="livesync"):
+    # What is being pushed is not pruned meanwhile
+    with locked(config.state_dir / ".livesync.lock", what="livesync"), lock_vnfs(vnfs_in(config.store, vnfs)):
         source = load_source(config.store, vnfs)
         enter_private_mounts()
         mount_source(source, runner)

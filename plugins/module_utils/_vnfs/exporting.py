@@ -23,11 +23,12 @@ from .manifest import Manifest
 from .phases import Phases, size_of
 from .publish import plan_publish
 from .recipe import Recipe, plain_recipe
-from .store import Vnfs, building, list_generations, remove_tree
+from .store import Vnfs, building, discard, list_generations, remove_tree
 from .unpacking import unpack_image
 
 CAPSULES = Path("/var/lib/perceus/capsules")
 SUFFIXES = {"vnfs": capsule.SUFFIX, "oci": oci_image.SUFFIX}
+GENERATION = "[0-9a-f]" * 16  # as a glob
 KEPT = ("authorized_keys", "root_password_hash", "includes")  # of a recipe: its master's own
 
 
@@ -124,7 +125,7 @@ def apply_export(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases
 
 def _write(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases) -> str:
     plan.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with building(vnfs, "export") as scratch, _beside(plan.target) as beside:
+    with building(vnfs, "export") as scratch, _beside(plan) as beside:
         rootfs, manifest = vnfs.rootfs, plan.manifest
         if manifest is None:
             rootfs = scratch / "image" / capsule.TREE
@@ -150,15 +151,17 @@ def _write(plan: ExportPlan, vnfs: Vnfs, *, runner: Runner, phases: Phases) -> s
 
 
 @contextlib.contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """Give a name in a new folder beside the target, and remove that folder, also those of killed processes."""
-    prefix = f".{target.name}."
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+def _beside(plan: ExportPlan) -> Iterator[Path]:
+    """Give a name in a new folder beside the target, and remove that folder, and what killed processes left of any
+    generation.
+    """
+    target = plan.target
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield folder / target.name
     finally:
-        for left in target.parent.glob(f"{prefix}*"):
-            remove_tree(left)
+        for left in target.parent.glob(f".{plan.vnfs}-{GENERATION}{SUFFIXES[plan.form]}.*"):
+            discard(left)
         sync_folder(target.parent)
 
 

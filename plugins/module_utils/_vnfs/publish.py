@@ -198,9 +198,9 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | No
                 _copy_kernel(plan, vnfs, image, runner)
                 provide_initramfs(plan.initramfs, vnfs, vnfs.rootfs, image, runner=runner)
             with phases.measured("squashfs", sample=size_of(image / ROOT)), ThreadPoolExecutor(max_workers=1) as pool:
-                packing = pool.submit(_make_squashfs, plan, vnfs, folder, image / ROOT, runner)
-                _describe_tree(plan, vnfs, image, runner)
-                packing.result()
+                describing = pool.submit(_describe_tree, plan, vnfs, image, runner)
+                _make_squashfs(plan, vnfs, folder, image / ROOT, runner)  # here, where a signal ends it
+                describing.result()
             with phases.measured("describe"):
                 _describe_image(plan, image)
             vnfs.images.mkdir(mode=0o755, exist_ok=True)

@@ -19,6 +19,7 @@ from .._errors import CommandError, PerceusError
 from .._process import SYSTEM_PATH, Completed, Runner, attach
 
 POLICY = Path("/usr/local/lib/perceus/sandbox/policy-rc.d")
+POLICY_INSIDE = "/usr/sbin/policy-rc.d"
 RESOLVER = Path("/etc/resolv.conf")
 LENT_RESOLVER = "/run/perceus-resolv.conf"
 OWN_FOLDERS = ("/dev", "/proc", "/run")  # inside, each is the sandbox's own
@@ -120,7 +121,7 @@ class Sandbox:
             )
         finally:
             for name in (str(RESOLVER), *masks):
-                self._remove_placeholder(name)
+                _remove_placeholder(self.rootfs, name)
             for folder in folders:
                 with contextlib.suppress(OSError):  # there is something in it now
                     folder.rmdir()
@@ -131,8 +132,8 @@ class Sandbox:
         A resolv.conf that somebody wrote is theirs to use and to replace. Where there is none, a link stands meanwhile,
         which a program inside can replace: what is mounted over cannot be replaced.
         """
-        masks = {chase(self.rootfs, "/usr/sbin/policy-rc.d"): self.policy}
-        resolver = self._find(str(RESOLVER))
+        masks = {chase(self.rootfs, POLICY_INSIDE): self.policy}
+        resolver = _find(self.rootfs, str(RESOLVER))
         if RESOLVER.exists() and resolver.parent.is_dir():
             if not os.path.lexists(resolver) or _is_empty_file(resolver):
                 resolver.unlink(missing_ok=True)
@@ -148,21 +149,30 @@ class Sandbox:
         """
         if _is_sandboxs_own(target):
             return []
-        missing = [folder for folder in self._find(target).parents if not folder.exists()]
+        missing = [folder for folder in _find(self.rootfs, target).parents if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir()
         return missing
 
-    def _remove_placeholder(self, name: str) -> None:
-        """Remove our link, or the empty file that bwrap makes in the tree where there was none to mount over."""
-        file = self._find(name)
-        if not _is_sandboxs_own(name) and (_is_empty_file(file) or _leads_to(file, LENT_RESOLVER)):
-            file.unlink()
 
-    def _find(self, name: str) -> Path:
-        """Where a file of the tree is, be it a link itself, when links to its folder are resolved as inside."""
-        folder, base = os.path.split(name)
-        return self.rootfs / chase(self.rootfs, folder)[1:] / base
+def remove_placeholders(rootfs: Path) -> None:
+    """Remove what a killed sandbox has left in a tree."""
+    with contextlib.suppress(PerceusError):  # links that lead nowhere: nothing was mounted there
+        for name in (str(RESOLVER), chase(rootfs, POLICY_INSIDE)):
+            _remove_placeholder(rootfs, name)
+
+
+def _remove_placeholder(rootfs: Path, name: str) -> None:
+    """Remove our link, or the empty file that bwrap makes in the tree where there was none to mount over."""
+    file = _find(rootfs, name)
+    if not _is_sandboxs_own(name) and (_is_empty_file(file) or _leads_to(file, LENT_RESOLVER)):
+        file.unlink()
+
+
+def _find(rootfs: Path, name: str) -> Path:
+    """Where a file of the tree is, be it a link itself, when links to its folder are resolved as inside."""
+    folder, base = os.path.split(name)
+    return rootfs / chase(rootfs, folder)[1:] / base
 
 
 def _is_sandboxs_own(name: str) -> bool:

@@ -23,18 +23,22 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import PerceusError
 from .._files import locked, sync_folder
 from .._names import parse_vnfs_name
+from .._signals import stopping_by_error
 from .._space import room_in
+from .sandbox import remove_placeholders
 
 STORE = Path("/var/lib/perceus/vnfs")
 PROGRESS = Path("/run/perceus/progress")  # what works in progress are at, for everybody to see
 RECIPE_FILES = ("vnfs.yml", "overrides.json")
 LOCK_PATIENCE = 10.0  # seconds
+UNFINISHED = (".tmp.*", "..seen.*", ".vnfs.yml.*", ".overrides.json.*", "initramfs/.*")  # below a VNFS's folder
 
 _CURRENT = re.compile(r"images/([0-9a-f]{16})", re.ASCII)
 _GENERATION = re.compile(r"[0-9a-f]{16}", re.ASCII)
@@ -148,18 +152,26 @@ def _created(image: Path) -> str:
 def held(vnfs: Vnfs, *, writing: bool = True) -> Iterator[None]:
     """Be the only one who works on this VNFS, and make what is made readable whatever the caller's umask.
 
-    What a killed process left half done is undone first. Who only looks needs no lock and leaves no lock file behind.
+    What a killed process left half done is undone first, and what this one leaves at the end, also when a signal stops
+    it. Who only looks needs no lock and leaves no lock file behind.
     """
-    if not writing:
-        yield
-        return
-    with locked(vnfs.lock, what=f"VNFS {vnfs.name!r}", timeout=LOCK_PATIENCE):
-        umask = os.umask(0o022)
-        try:
-            sweep(vnfs)
+    with stopping_by_error(f"VNFS {vnfs.name!r}"):
+        if not writing:
             yield
-        finally:
-            os.umask(umask)
+            return
+        with lock_vnfs(vnfs):
+            umask = os.umask(0o022)
+            try:
+                sweep(vnfs)
+                yield
+            finally:
+                sweep(vnfs)
+                os.umask(umask)
+
+
+def lock_vnfs(vnfs: Vnfs) -> AbstractContextManager[None]:
+    """Keep all others from changing this VNFS. Raises :class:`PerceusError`, which names who holds the lock."""
+    return locked(vnfs.lock, what=f"VNFS {vnfs.name!r}", timeout=LOCK_PATIENCE)
 
 
 @contextlib.contextmanager
@@ -177,8 +189,6 @@ def building(vnfs: Vnfs, verb: str = "build", *, needed: int | None = None) -> I
         finally:
             if folder.exists():
                 remove_tree(folder)
-            with contextlib.suppress(OSError):
-                vnfs.folder.rmdir()  # there is nothing in it when a new VNFS was not made
 
 
 def sweep(vnfs: Vnfs) -> None:
@@ -188,11 +198,14 @@ def sweep(vnfs: Vnfs) -> None:
             if (vnfs.old / name).exists():
                 os.replace(vnfs.old / name, vnfs.folder / name)
         os.rename(vnfs.old / "rootfs", vnfs.rootfs)
-    for path in (vnfs.gone, vnfs.old, *vnfs.folder.glob(".tmp.*")):
-        if path.is_symlink():
-            path.unlink()
-        elif path.exists():
-            remove_tree(path)
+    if vnfs.has_tree:
+        remove_placeholders(vnfs.rootfs)
+    unfinished = (path for pattern in UNFINISHED for path in vnfs.folder.glob(pattern))
+    records = (vnfs.progress, vnfs.progress.with_suffix(".new"))
+    for path in (vnfs.gone, vnfs.old, *records, *unfinished):
+        discard(path)
+    with contextlib.suppress(OSError):
+        vnfs.folder.rmdir()  # there is nothing in it when a new VNFS was not made
 
 
 def install_tree(vnfs: Vnfs, built: Path) -> None:
@@ -233,6 +246,14 @@ def remove_generation(vnfs: Vnfs, generation: str) -> None:
     leaving = vnfs.folder / f".tmp.{generation}"
     os.rename(vnfs.images / generation, leaving)
     remove_tree(leaving)
+
+
+def discard(path: Path) -> None:
+    """Remove what is there, be it a folder, a file or nothing."""
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_tree(folder: Path) -> None:

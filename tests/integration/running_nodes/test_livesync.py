@@ -7,19 +7,24 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs, lock_vnfs
 
 from tests import zoo
 
@@ -298,3 +303,34 @@ def test_killed_at_once_it_leaves_no_mount(cluster: Any) -> None:
     )
     assert done.stdout == b"later\n"
     assert Path("/proc/self/mountinfo").read_text() == mounts
+
+
+def test_a_livesync_waits_for_who_changes_the_vnfs_and_says_who_that_is(
+    cluster: Any, nodes: list[Any], livesync: Livesync
+) -> None:
+    with lock_vnfs(Vnfs(cluster.config.store / "debian")):
+        result = livesync()
+    assert result["failed"]
+    assert f"Cannot lock VNFS 'debian': process {os.getpid()} since " in result["msg"]
+    assert (nodes[0].root / "etc/motd").read_text() == "first\n"
+
+
+def test_what_is_being_pushed_is_not_changed_meanwhile(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    vnfs = Vnfs(cluster.config.store / "debian")
+    sshd = int(nodes[0].root.parent.name)
+    os.kill(sshd, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            pushing = thread.submit(livesync, nodes=["n101"])
+            deadline = time.monotonic() + 20
+            while not (vnfs.lock.exists() and vnfs.lock.read_text()):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            with (
+                pytest.raises(PerceusError, match=r"Cannot lock the VNFS: process \d+ since \S+Z holds it"),
+                locked(vnfs.lock, what="the VNFS", timeout=0),
+            ):
+                pass
+        finally:
+            os.kill(sshd, signal.SIGCONT)
+        assert not pushing.result()["failed"]

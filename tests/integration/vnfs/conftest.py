@@ -40,7 +40,8 @@ for folder in /var/lib /usr/local; do
     mkdir -p "/mnt$folder/upper" "/mnt$folder/work"
     mount -t overlay -o "lowerdir=$folder,upperdir=/mnt$folder/upper,workdir=/mnt$folder/work" overlay "$folder"
 done
-mkdir -p /var/lib/perceus /usr/local/lib/perceus
+mkdir -p /var/lib/perceus /usr/local/lib/perceus /run/perceus
+mount -t tmpfs -o mode=0755 tmpfs /run/perceus
 mount -t tmpfs -o mode=0755 tmpfs /var/lib/perceus
 mkdir /var/lib/perceus/vnfs
 cp -R "$1"/node "$1"/sandbox "$2" /usr/local/lib/perceus/
@@ -221,6 +222,26 @@ def image(capsule: Master, published: list[dict[str, Any]]) -> Master:
     """The master with the capsule published."""
     assert published[1]["changed"]
     return capsule
+
+
+@pytest.fixture(scope="module")
+def lean(image: Master) -> Iterator[Master]:
+    """The master with a published capsule whose image is small, so that it is packed quickly."""
+    left_out = ["/usr/lib/x86_64-linux-gnu/**", "/usr/lib/modules/**", "/usr/share/**", "/var/**"]
+    image.do("vnfs", name="debian", exclude=left_out, keep=1)
+    image.do("vnfs_image", name="debian")
+    yield image
+    image.do("vnfs", name="debian", exclude=[])
+    image.do("vnfs_image", name="debian")
+
+
+@pytest.fixture
+def changed(lean: Master) -> Iterator[Path]:
+    """A file that makes the tree another one while the test runs."""
+    file = lean.vnfs / "rootfs/srv/changed"
+    file.write_text(str(time.time_ns()))
+    yield file
+    file.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -113,22 +113,6 @@ def test_the_difference_is_told_file_by_file(image: Master, changed: Path) -> No
     assert [json.loads(line)["name"] for line in diff["after"].splitlines()] == ["srv/changed"]
 
 
-def test_a_publish_that_is_killed_leaves_what_was_served(image: Master, changed: Path) -> None:
-    del changed
-    before = served(image)
-    process = image.start("vnfs_image", name="debian")
-    while not list(image.vnfs.glob(".tmp.*/*/rootfs.squashfs")):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
-    assert served(image) == before
-    assert list(image.vnfs.glob(".tmp.*"))
-    assert image.do("vnfs_image", name="debian")["action"] == "publish"
-    assert served(image) != before
-    assert list(image.vnfs.glob(".tmp.*")) == []
-
-
 def test_a_publish_that_fails_leaves_what_was_served(image: Master, changed: Path) -> None:
     del changed
     before = served(image)

@@ -101,7 +101,8 @@ class Mmdebstrap(Source):
             )
         lines = [*render_sources(archives, components=self.components, keyring=keyring), *self.extra_sources]
         argv = build_mmdebstrap_argv(self, target, packages=order.packages, sources=lines)
-        MortalRunner(order.runner)(argv, env={"INITRD": ENVIRONMENT["INITRD"], **order.environment})
+        own = {"INITRD": ENVIRONMENT["INITRD"], "TMPDIR": str(target.parent)}  # which goes with whatever it leaves
+        MortalRunner(order.runner)(argv, env={**own, **order.environment})
         if self.keyring:  # apt in the tree looks for it under the same name
             install = ("install", "-D", "-m", "0644", "/dev/stdin", self.keyring)
             Sandbox(target, order.runner)(install, stdin=keyring.read_bytes())

@@ -15,6 +15,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sandbox impo
     build_sandbox_argv,
     chase,
     is_due,
+    remove_placeholders,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,6 +138,20 @@ def test_the_link_of_a_killed_sandbox_goes_with_the_next_one(tmp_path: Path) -> 
     resolver.symlink_to("/run/perceus-resolv.conf")
     Sandbox(tmp_path, Recorder())(["true"])
     assert not resolver.is_symlink()
+
+
+def test_what_a_killed_sandbox_left_goes_also_without_another_one(tmp_path: Path) -> None:
+    for folder in ("etc", "usr/sbin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "etc/resolv.conf").symlink_to("/run/perceus-resolv.conf")
+    (tmp_path / "usr/sbin/policy-rc.d").touch()
+    remove_placeholders(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+
+def test_a_tree_whose_links_lead_nowhere_can_still_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "usr").symlink_to("usr")
+    remove_placeholders(tmp_path)
 
 
 def test_folders_for_what_is_mounted_over_are_there_meanwhile(tmp_path: Path) -> None:

@@ -108,10 +108,15 @@ def test_a_swap_that_was_cut_short_is_undone(vnfs: Vnfs, recipe: str) -> None:
 def test_leftovers_of_the_dead_go_with_the_next_lock(vnfs: Vnfs) -> None:
     (vnfs.folder / ".tmp.abc" / "rootfs").mkdir(parents=True)
     (vnfs.folder / ".tmp.current").symlink_to("images/nowhere")
+    (vnfs.folder / "initramfs").mkdir()
+    for name in ("..seen.abc", ".vnfs.yml.abc", "initramfs/.made.json.abc"):  # as write_atomically names them
+        (vnfs.folder / name).touch()
     (vnfs.gone / "rootfs").mkdir(parents=True)
     with held(vnfs):
         pass
-    assert sorted(path.name for path in vnfs.folder.iterdir()) == ["current", "images", "rootfs", "vnfs.yml"]
+    left = sorted(path.name for path in vnfs.folder.iterdir())
+    assert left == ["current", "images", "initramfs", "rootfs", "vnfs.yml"]
+    assert list((vnfs.folder / "initramfs").iterdir()) == []
     assert not vnfs.gone.exists()
     assert current_generation(vnfs) == NEW
 
