@@ -78,7 +78,7 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
 
 SHELL = "/usr/local/sbin/vnfs-shell"
-NOT_ENTERED = 125  # vnfs-shell's own exit status, and 127 if the master has none
+NOT_ENTERED, COMPLAINT = 125, b"vnfs-shell: "  # how vnfs-shell says that it did not start the program
 ROLE = "perceus.cluster.vnfs_store"
 SUFFIX = ".vnfs"
 
@@ -127,8 +127,8 @@ class Connection(ConnectionBase):
         command = shlex.join([*sudo, SHELL, "--first", self._vnfs, *argv])
         self._display.vvv(f"EXEC {command}", host=self._play_context.remote_addr)
         status, output, words = self._door.exec_command(command, in_data=in_data, sudoable=False)
-        if status == NOT_ENTERED:
-            raise AnsibleConnectionFailure(to_text(words).strip() or f"Cannot enter VNFS {self._vnfs!r}")
+        if status == NOT_ENTERED and words.startswith(COMPLAINT):
+            raise AnsibleConnectionFailure(to_text(words[len(COMPLAINT) :]).strip())
         if SHELL.encode() in words and status in (1, 126, 127):  # the words of a shell, or of sudo
             raise AnsibleConnectionFailure(
                 f"Cannot enter VNFS {self._vnfs!r}: the master has no {SHELL}. Apply the role {ROLE}"
@@ -147,13 +147,13 @@ class Connection(ConnectionBase):
     def fetch_file(self, in_path: str, out_path: str) -> None:
         super().fetch_file(in_path, out_path)
         script = 'stat -c %a -- "$1" && exec cat -- "$1"'
-        mode, content = self._transfer(["/bin/sh", "-c", script, "sh", in_path], in_path).split(b"\n", 1)
+        mode, _line, content = self._transfer(["/bin/sh", "-c", script, "sh", in_path], in_path).partition(b"\n")
         try:
             with open(out_path, "wb") as stream:
-                os.fchmod(stream.fileno(), int(mode, 8))
+                os.fchmod(stream.fileno(), int(mode, 8) & 0o777)  # never setuid: the tree's word is no master's
                 stream.write(content)
-        except OSError as error:
-            raise AnsibleError(f"Cannot write {out_path!r}: {error.strerror}") from error
+        except (OSError, ValueError) as error:
+            raise AnsibleError(f"Cannot fetch {in_path!r} to {out_path!r}: {error}") from error
 
     def _transfer(self, argv: list[str], name: str, content: bytes | None = None) -> bytes:
         status, output, words = self._run(argv, content)

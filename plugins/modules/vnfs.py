@@ -346,6 +346,8 @@ ARGUMENTS = {
 
 def rename(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
     target, writing = vnfs_in(STORE, module.params["new_name"]), not module.check_mode
+    if target == vnfs:
+        raise PerceusError(f"Cannot rename VNFS {vnfs.name!r}: it has that name already", hint="Give another one")
     first, second = sorted((vnfs, target), key=lambda one: one.name)
     with held(first, writing=writing), held(second, writing=writing):
         plan = plan_rename(vnfs, target, config=Path(module.params["config"]))

@@ -12,6 +12,7 @@ from .._process import CommandRunner
 from .._vnfs.sandbox import Sandbox, chase
 from .._vnfs.store import STORE, held, vnfs_in
 
+NAME = "vnfs-shell"
 NOT_ENTERED = 125  # as env(1) and others: the program itself was not started
 SHELLS = ("/bin/bash", "/bin/sh")
 
@@ -29,7 +30,7 @@ def run(name: str, argv: Sequence[str], *, first: bool) -> int:
         with held(vnfs):
             return sandbox.attach(argv or [_find_shell(sandbox)], environment=terminal, first=first)
     except PerceusError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{NAME}: {error}\n")
         return NOT_ENTERED
 
 

@@ -54,6 +54,7 @@ class Member:
 
     name: str
     size: int
+    is_folder: bool
     content: IO[bytes] | None
 
 
@@ -96,7 +97,7 @@ class Archive:
                         meter.last, meter.allowed = info.name, tar.offset + HEADERS
                         tar.members = []  # type: ignore[attr-defined] # it would keep them all
                         name = judge.admit(info)
-                        yield Member(name, info.size, tar.extractfile(info) if info.isreg() else None)
+                        yield Member(name, info.size, info.isdir(), tar.extractfile(info) if info.isreg() else None)
                 while meter.read(tarfile.BLOCKSIZE):
                     pass  # to the end, so that the program can say whether it is the end
         except CommandError as error:

@@ -10,6 +10,8 @@ from .._errors import PerceusError
 # By the package that has it in every family
 PROGRAMS = {"systemd": "systemctl", "dracut": "dracut", "openssh-server": "sshd", "curl": "curl", "zstd": "zstd"}
 
+RESTORER = "usr/lib/perceus/restore-acls"  # run by the first stage
+
 _FOLDERS = ("usr/bin", "usr/sbin", "bin", "sbin")
 
 
@@ -25,4 +27,9 @@ def require_programs(vnfs: str, names: Collection[str]) -> None:
             f"Cannot publish VNFS {vnfs!r}: its tree has no {', '.join(PROGRAMS[package] for package in missing)}",
             hint=f"Install what nodes need in it: {', '.join(missing)}",
             missing=missing,
+        )
+    if RESTORER not in names:
+        raise PerceusError(
+            f"Cannot publish VNFS {vnfs!r}: its image would have no {'/' + RESTORER!r}",
+            hint="Build it again, or do not exclude it",
         )

@@ -76,17 +76,10 @@ def want_recipe(
     values = plain_recipe(current) if current else {}
     options = dict(values.get("options", {}))
     options.update({key: said.pop(key) for key in OPTION_NAMES if key in said})
-    includes = [digest_include(include) for include in said.get("includes", values.get("includes", []))]
-    return parse_recipe(
-        {
-            **values,
-            **said,
-            "includes": includes,
-            "source": plain_source(source),
-            "options": options,
-            "node_files": digest_files(node_files),
-        }
-    )
+    if said or "node_files" not in values:  # who says nothing but options leaves the tree alone
+        values["node_files"] = digest_files(node_files)
+        values["includes"] = [digest_include(include) for include in said.pop("includes", values.get("includes", []))]
+    return parse_recipe({**values, **said, "source": plain_source(source), "options": options})
 
 
 def digest_files(folder: Path) -> str:
@@ -114,7 +107,7 @@ def apply_plan(plan: Plan, vnfs: Vnfs, *, runner: Runner, node_files: Path = NOD
 
 def _build(recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
     with building(vnfs) as folder:
-        sandbox = Sandbox(folder / "rootfs", runner, shared={node_files: INSIDE})
+        sandbox = Sandbox(folder / "rootfs", runner, shown={node_files: INSIDE})
         with phases.measured("bootstrap", sample=growth_on(folder)):
             order = Order(vnfs, recipe.all_packages(), recipe.source_date_epoch, runner, phases)
             recipe.source.make_tree(sandbox.rootfs, order)
@@ -153,7 +146,7 @@ def settle_times(rootfs: Path, *, epoch: int) -> None:
 
 
 def _update(plan: Plan, recipe: Recipe, vnfs: Vnfs, runner: Runner, phases: Phases, node_files: Path) -> None:
-    sandbox = Sandbox(vnfs.rootfs, runner, shared={node_files: INSIDE})
+    sandbox = Sandbox(vnfs.rootfs, runner, shown={node_files: INSIDE})
     if plan.missing_packages:
         with phases.measured("packages", sample=growth_on(vnfs.folder)):
             recipe.source.add_packages(sandbox, plan.missing_packages)

@@ -163,7 +163,7 @@ def check_capsule(archive: Archive, *, room: Room, devices: bool) -> Header:
     declared = Room(header.files, header.bytes, "its header says")
     size = 0
     for count, member in enumerate(members, 1):
-        if member.name.partition("/")[0] != TREE:
+        if member.name.partition("/")[0] != TREE or (member.name == TREE and not member.is_folder):
             archive.refuse(member.name, "is no part of a capsule")
         size += member.size
         declared.admit(archive, member.name, files=count, size=size)

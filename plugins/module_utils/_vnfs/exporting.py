@@ -29,7 +29,7 @@ from .unpacking import unpack_image
 CAPSULES = Path("/var/lib/perceus/capsules")
 SUFFIXES = {"vnfs": capsule.SUFFIX, "oci": oci_image.SUFFIX}
 GENERATION = "[0-9a-f]" * 16  # as a glob
-KEPT = ("authorized_keys", "root_password_hash", "includes")  # of a recipe: its master's own
+KEPT = ("source", "authorized_keys", "root_password_hash", "includes")  # of a recipe: its master's own
 
 
 @dataclass(frozen=True)

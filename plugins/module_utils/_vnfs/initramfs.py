@@ -8,11 +8,13 @@ NAME/initramfs/made.json      its checksum, the files that went into it, and a d
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,9 +25,9 @@ from .._process import Runner
 from .entry import Entry
 from .manifest import hash_stream
 from .sandbox import Sandbox
-from .store import Vnfs
+from .store import Vnfs, remove_tree
 
-INSIDE = "/run/perceus"  # where the folder that is written to is shown in the sandbox
+INSIDE = "/run/perceus"  # where the folder that is lent is in the sandbox
 MODULES = "base perceus"
 ARCHIVE = f"{INITRAMFS}.cpio"
 MADE = "made.json"
@@ -83,11 +85,11 @@ def provide_initramfs(wanted: Initramfs, vnfs: Vnfs, rootfs: Path, target: Path,
     if made and made.inputs == wanted.digest(made.names) and made.sha256 == _sha256(kept / INITRAMFS):
         os.link(kept / INITRAMFS, target / INITRAMFS)
         return
-    sandbox = Sandbox(rootfs, runner, read_only=True, shared={target: INSIDE})
-    sandbox(build_dracut_argv(wanted.kernel_release, wanted.compression_level))
-    claim_file(target / INITRAMFS)
-    names = _list_names(sandbox)
-    (target / ARCHIVE).unlink()
+    with lent_folder(target) as lent:
+        sandbox = Sandbox(rootfs, runner, read_only=True, lent={lent: INSIDE})
+        sandbox(build_dracut_argv(wanted.kernel_release, wanted.compression_level))
+        names = _list_names(sandbox)
+        take_file(lent / INITRAMFS, target)
     kept.mkdir(mode=0o755, exist_ok=True)
     beside = kept / f".{INITRAMFS}"
     beside.unlink(missing_ok=True)
@@ -97,11 +99,29 @@ def provide_initramfs(wanted: Initramfs, vnfs: Vnfs, rootfs: Path, target: Path,
     write_atomically(kept / MADE, json.dumps(asdict(made)))
 
 
-def claim_file(file: Path) -> None:
-    """Have what a program of the tree wrote be a file for all to read, and not a link to one of the master's."""
-    if not stat.S_ISREG(file.lstat().st_mode):
+@contextlib.contextmanager
+def lent_folder(target: Path) -> Iterator[Path]:
+    """Give a folder below ``target`` that programs of the tree may write to, and remove what they leave there.
+
+    Nothing else of ``target`` is in their reach: what the master writes there itself could be led elsewhere.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=".tmp.", dir=target))
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+def take_file(file: Path, target: Path) -> None:
+    """Move what a program of the tree wrote into a folder, for all to read, if it is a file and no link to another."""
+    try:
+        regular = stat.S_ISREG(file.lstat().st_mode)
+    except FileNotFoundError:
+        regular = False
+    if not regular:
         raise PerceusError(f"Cannot use {file.name!r}: the tree's program made no file of it", hint="Look at the tree")
     file.chmod(0o644)
+    os.rename(file, target / file.name)
 
 
 def _list_names(sandbox: Sandbox) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ machine id is there, but empty: filled by each boot, which is not taken for a fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -163,6 +164,8 @@ def _scan(
 ) -> Iterator[File]:
     """Yield each file in the image, and collect what is left out in ``scrubbed`` and ``excluded``."""
     status = rootfs.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(rootfs))
     yield File("", status, seen.recall("", status))
     folders = [""]
     while folders:

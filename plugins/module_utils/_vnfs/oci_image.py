@@ -74,7 +74,7 @@ def find_digest(layout: Path) -> str | None:
 
 def find_pushed(reference: str, *, runner: Runner) -> str | None:
     """Return the digest that an image has where it is to be pushed to, None when there is none, or no answer."""
-    done = MortalRunner(runner)(("skopeo", "inspect", "--format", "{{.Digest}}", reference), expected=(0, 1))
+    done = MortalRunner(runner)(("skopeo", "inspect", "--format", "{{.Digest}}", reference), expected=(0, 1, 2))
     found = done.stdout.strip()
     return found if _DIGEST.fullmatch(found) else None
 

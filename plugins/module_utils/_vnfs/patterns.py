@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 from .._errors import PerceusError
 
+MOST_WILDCARDS = 3  # more, and a name could be read in more ways than there is time for
+
 _TOKEN = re.compile(
     rb"\\(?P<escaped>.)"
     rb"|(?P<star>\*)(?!\*)"
@@ -59,6 +61,9 @@ def _translate(pattern: str) -> bytes:
     folders_only = len(names) > 1 and not names[-1]
     if folders_only:
         names.pop()
+    wildcards = max([names.count(b"**"), *(name.count(b"*") for name in names if name != b"**")])
+    if wildcards > MOST_WILDCARDS:
+        raise _refusal(pattern, f"Use at most {MOST_WILDCARDS} '**' in it, and as many '*' in one name")
     if root or not names or not all(names) or {b".", b".."} & set(names) or "\0" in pattern:
         raise _refusal(pattern, "Begin it with '/', and leave out '//', '.' and '..'")
     inner = b"".join(rb"(?:.*/)?" if name == b"**" else _translate_name(name, pattern) + b"/" for name in names[:-1])

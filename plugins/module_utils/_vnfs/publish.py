@@ -27,7 +27,7 @@ from .._process import Runner
 from .acls import ACLS
 from .bootable import require_programs
 from .fields import plain
-from .initramfs import INSIDE, Initramfs, claim_file, provide_initramfs
+from .initramfs import INSIDE, Initramfs, lent_folder, provide_initramfs, take_file
 from .kernel import find_kernel_release, find_kernels
 from .manifest import Manifest, hash_stream
 from .options import Options
@@ -227,10 +227,11 @@ def _estimate_size(plan: Plan, vnfs: Vnfs) -> int:
 
 def _copy_kernel(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
     """Have the tree's own program read the kernel: no link of the tree is followed outside it."""
-    sandbox = Sandbox(vnfs.rootfs, runner, read_only=True, shared={image: INSIDE})
     kernel = find_kernels(entry.name for entry in plan.manifest.entries)[plan.kernel_release]
-    sandbox(("cp", "--dereference", "--", f"/{kernel}", f"{INSIDE}/{KERNEL}"))
-    claim_file(image / KERNEL)
+    with lent_folder(image) as lent:
+        sandbox = Sandbox(vnfs.rootfs, runner, read_only=True, lent={lent: INSIDE})
+        sandbox(("cp", "--dereference", "--", f"/{kernel}", f"{INSIDE}/{KERNEL}"))
+        take_file(lent / KERNEL, image)
 
 
 def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, target: Path, runner: Runner) -> None:

@@ -72,12 +72,15 @@ class MortalRunner:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A tree to run programs in. ``shared`` maps folders outside to their names inside, below /run."""
+    """A tree to run programs in. ``shown`` and ``lent`` map folders outside to their names inside, below /run: those
+    that are lent can be written to.
+    """
 
     rootfs: Path
     runner: Runner
     read_only: bool = False
-    shared: Mapping[Path, str] = field(default_factory=dict)
+    shown: Mapping[Path, str] = field(default_factory=dict)
+    lent: Mapping[Path, str] = field(default_factory=dict)
     policy: Path = POLICY
 
     def __call__(
@@ -106,25 +109,37 @@ class Sandbox:
         self, argv: Sequence[str], cwd: str, environment: Mapping[str, str], *, first: bool = False
     ) -> Iterator[list[str]]:
         """Give the command line, and put the tree in order when it has ended."""
-        masks = {} if self.read_only else self._masks()
-        folders = [folder for target in masks for folder in self._make_folders(target)]
+        try:
+            masks = {} if self.read_only else self._masks()
+            folders = [folder for target in masks for folder in self._make_folders(target)]
+        except OSError as error:
+            raise PerceusError(
+                f"Cannot run {argv[0]!r} in {str(self.rootfs)!r}: {error.strerror} ({error.filename!r})",
+                hint="Look at the tree",
+            ) from error
         try:
             yield build_sandbox_argv(
                 argv,
                 rootfs=self.rootfs,
                 read_only=self.read_only,
                 masks=masks,
-                shared=self.shared,
+                outside=self._outside(),
                 cwd=cwd,
                 environment=environment,
                 first=first,
             )
         finally:
-            for name in (str(RESOLVER), *masks):
+            for name in () if self.read_only else (str(RESOLVER), *masks):
                 _remove_placeholder(self.rootfs, name)
             for folder in folders:
                 with contextlib.suppress(OSError):  # there is something in it now
                     folder.rmdir()
+
+    def _outside(self) -> list[str]:
+        kinds = (("--ro-bind", self.shown), ("--bind", self.lent))
+        return [
+            word for kind, folders in kinds for source, name in folders.items() for word in (kind, str(source), name)
+        ]
 
     def _masks(self) -> dict[str, Path]:
         """What to mount over files of the tree: their names, with links resolved inside, and the file shown.
@@ -209,27 +224,27 @@ def build_sandbox_argv(
     rootfs: Path,
     read_only: bool = False,
     masks: Mapping[str, Path] | None = None,
-    shared: Mapping[Path, str] | None = None,
+    outside: Sequence[str] = (),
     cwd: str = "/",
     environment: Mapping[str, str] | None = None,
     first: bool = False,
 ) -> list[str]:
     """Return the command line that runs ``argv`` inside ``rootfs``.
 
-    ``masks`` maps files inside, free of links, to the files outside that are shown there.
+    ``masks`` maps files inside, free of links, to the files outside that are shown there; ``outside`` are bwrap's own
+    options for more of that kind.
     """
     own = ["--dev", "/dev", "--chmod", "1777", "/dev/shm", "--proc", "/proc", "--tmpfs", "/run"]  # noqa: S108
     # As every system that was booted has them; without the second one, sshd -t refuses any configuration
     own += ["--perms", "1777", "--dir", "/run/lock", "--dir", "/run/sshd"]
     for name in ("/tmp", "/var/tmp") if read_only else ():  # noqa: S108
         own += ["--perms", "1777", "--tmpfs", name]
-    shown = []
+    binds = []
     for target, source in (masks or {}).items():
         # bwrap would make missing folders, but for root's eyes only, and apt resolves names as another user
         folders = [str(parent) for parent in PurePosixPath(target).parents if str(parent).startswith("/run/")]
-        shown += [word for folder in reversed(folders) for word in ("--dir", folder)]
-        shown += ["--ro-bind", str(source), target]
-    lent = [word for source, target in (shared or {}).items() for word in ("--bind", str(source), target)]
+        binds += [word for folder in reversed(folders) for word in ("--dir", folder)]
+        binds += ["--ro-bind", str(source), target]
     variables = [
         word for name, value in {**ENVIRONMENT, **(environment or {})}.items() for word in ("--setenv", name, value)
     ]
@@ -237,8 +252,8 @@ def build_sandbox_argv(
         "bwrap",
         *("--ro-bind" if read_only else "--bind", str(rootfs), "/"),
         *own,
-        *shown,
-        *lent,
+        *binds,
+        *outside,
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "vnfs"),
         *("--cap-add", "ALL", "--die-with-parent", *(["--as-pid-1"] if first else []), "--clearenv"),
         *variables,

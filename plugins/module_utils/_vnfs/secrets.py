@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets that must not get into an image, which whoever reaches the master's web server can read.
 
-A file is judged by its name and the beginning of its content; what is found is named by its kind, never shown.
+A file is judged by its name and the beginning of its content; what is found is named by its kind, never shown. The
+expressions have bounds, so that no file of a tree takes them long.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from .patterns import compile_patterns
 
 # A key, not the words in the program that reads keys: RFC 7468, also as a string in JSON; RFC 9580; PuTTY's own.
 _PRIVATE_KEY = re.compile(
-    rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr])+"
-    rb"(?:[A-Za-z-]+: [^\n\\]*(?:\n|(?:\\r)?\\n))*(?:\s|\\[nr])*"
-    rb"(?:[A-Za-z0-9+/=](?:\s|\\[nr])*){48}"
-    rb"|PuTTY-User-Key-File-\d: [^\0]*Private-Lines: \d"
+    rb"-----BEGIN (?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?-----(?:\s|\\[nr]){1,16}"
+    rb"(?:(?:[A-Za-z-]{1,32}: [^\n\\]{0,256}(?:\n|(?:\\r)?\\n)){1,16}(?:\s|\\[nr]){0,16})?"
+    rb"(?:[A-Za-z0-9+/=](?:\s|\\[nr]){0,16}){48}"
 )
+_PUTTY_KEY = b"PuTTY-User-Key-File-"
+_PUTTY_PRIVATE = re.compile(rb"^Private-Lines: \d", re.MULTILINE)
 _HASH = re.compile(rb"\$[^:]+|_?[./0-9A-Za-z]{13,19}")  # crypt(5)
-_URL_PASSWORD = re.compile(
-    rb"^(?![ \t]*(?:#|//|;)).*?[a-z][a-z0-9+.-]*://[^\s/:@\"']*:(?![$<{])[^\s/@\"']+@", re.MULTILINE
-)
+_URL_PASSWORD = re.compile(rb"://[^\s/:@\"']*:(?![$<{])[^\s/@\"']+@")
+_COMMENT = (b"#", b"//", b";")
 _CONF_PASSWORD = re.compile(rb"^[ \t]*(?:proxy_)?password[ \t]*=[ \t]*[^\s#$<({\"']", re.MULTILINE)
 _NETRC_PASSWORD = re.compile(rb"^(?![ \t]*#).*\bpassword\s+\S", re.MULTILINE)
 _KEYTAB_MAGIC = (b"\x05\x01", b"\x05\x02")
@@ -60,9 +61,11 @@ class Detector:
 
 
 def _find_private_key(content: bytes) -> str | None:
-    if b"\0" in content or not (b"PRIVATE KEY" in content or b"PuTTY-User-Key" in content):
+    if b"\0" in content:
         return None
-    return "private key" if _PRIVATE_KEY.search(content) else None
+    found = b"PRIVATE KEY" in content and _PRIVATE_KEY.search(content)
+    found = found or (_PUTTY_KEY in content and _PUTTY_PRIVATE.search(content))
+    return "private key" if found else None
 
 
 def _find_keytab(_detector: Detector, content: bytes) -> str | None:
@@ -74,7 +77,8 @@ def _find_munge_key(_detector: Detector, content: bytes) -> str | None:
 
 
 def _find_url_password(_detector: Detector, content: bytes) -> str | None:
-    return "password" if _URL_PASSWORD.search(content) or _CONF_PASSWORD.search(content) else None
+    lines = (line for line in content.splitlines() if b"://" in line and not line.lstrip().startswith(_COMMENT))
+    return "password" if any(map(_URL_PASSWORD.search, lines)) or _CONF_PASSWORD.search(content) else None
 
 
 def _find_netrc_password(_detector: Detector, content: bytes) -> str | None:
@@ -99,5 +103,8 @@ _RULES: dict[str, Callable[[Detector, bytes], str | None]] = {
 _NAMES = compile_patterns(_RULES)
 RULES = (
     *_RULES,
-    *(pattern.pattern.decode() for pattern in (_PRIVATE_KEY, _HASH, _URL_PASSWORD, _CONF_PASSWORD, _NETRC_PASSWORD)),
+    *(
+        pattern.pattern.decode()
+        for pattern in (_PRIVATE_KEY, _PUTTY_PRIVATE, _HASH, _URL_PASSWORD, _CONF_PASSWORD, _NETRC_PASSWORD)
+    ),
 )

@@ -34,11 +34,15 @@ class Seen:
 
     def recall(self, name: str, status: os.stat_result) -> Entry | None:
         """Return the entry of a file that is as it was then."""
-        known = self._known.get(name)
-        if known is None or known[0] != _stamp(status):
+        try:
+            stamp, fields = self._known[name]
+            if stamp != _stamp(status):
+                return None
+            entry = parse_entry(fields)
+        except (KeyError, TypeError, ValueError):  # not seen, or somebody had a hand in the file
             return None
-        self._kept[name] = known
-        return parse_entry(known[1])
+        self._kept[name] = [stamp, fields]
+        return entry
 
     def remember(self, entry: Entry, status: os.stat_result) -> None:
         """Know this file in the next walk, unless it may still change unnoticed."""

@@ -210,6 +210,7 @@ def sweep(vnfs: Vnfs) -> None:
 
 def install_tree(vnfs: Vnfs, built: Path) -> None:
     """Swap in ``built/rootfs`` and the recipe beside it; :func:`sweep` goes back if this is cut short."""
+    os.sync()  # or a power cut leaves the new tree without content, and the old one gone
     if vnfs.rootfs.exists():
         vnfs.old.mkdir()
         for name in RECIPE_FILES:

@@ -91,6 +91,7 @@ def refuse(master: Master, **options: Any) -> dict[str, Any]:
         ([{"name": "rootfs/disk", "type": tarfile.BLKTYPE, "devmajor": 8}], "'rootfs/disk' is a device"),
         ([{"name": "rootfs/a"}, {"name": "rootfs/a"}], "'rootfs/a' is there twice"),
         ([{"name": "other/a"}], "'other/a' is no part of a capsule"),
+        ([{"name": "rootfs", "type": tarfile.SYMTYPE, "linkname": "/var/lib"}], "'rootfs' is no part of a capsule"),
         ([{"name": "manifest.json"}], "'manifest.json' is there twice"),
         ([{"name": f"rootfs/{number}"} for number in range(100_000)], "'rootfs/10' makes it 11 files, and its header"),
         (

@@ -214,3 +214,24 @@ def test_an_initramfs_that_was_damaged_is_made_again(image: Master) -> None:
     kept.write_bytes(b"!")  # and with it those of the generations that share it
     assert image.do("vnfs_image", name="debian")["action"] == "publish"
     assert served(image) == generation
+
+
+def test_a_trees_own_programs_cannot_lead_the_master_elsewhere(image: Master) -> None:
+    """Links in the folder that dracut writes to: what the master writes beside is not led by them to its own files."""
+    before = image.do("vnfs_image", name="debian")["generation"]
+    victim = image.path("/var/lib/perceus/victim")
+    victim.write_text("untouched")
+    dracut = image.vnfs / "rootfs/usr/bin/dracut"
+    dracut.rename(dracut.with_name("dracut.real"))
+    links = " ".join(f"/run/perceus/{name}" for name in FILES if name != "initramfs.img")
+    traps = f"for link in {links}; do ln -sf /var/lib/perceus/victim $link; done"
+    dracut.write_text(f'#!/bin/bash\n{traps}\nexec dracut.real "$@"\n')
+    dracut.chmod(0o755)
+    try:
+        image.do("vnfs_image", name="debian")
+        assert served(image) != before
+        assert all(path.is_file() and not path.is_symlink() for path in (image.vnfs / "current").iterdir())
+        assert victim.read_text() == "untouched"
+    finally:
+        dracut.with_name("dracut.real").rename(dracut)
+        victim.unlink()

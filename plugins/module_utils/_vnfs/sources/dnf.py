@@ -25,7 +25,7 @@ FOLDERS = {"dev": 0o755, "proc": 0o555, "run": 0o755, "tmp": 0o1777, "sys": 0o55
 
 _RELEASE = re.compile(r"[1-9][0-9]?(?:\.[0-9]{1,2})?", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
-_URL = re.compile(r"(?:https?|file)[:]/[A-Za-z0-9./:@%~_+$-]+", re.ASCII)
+_URL = re.compile(r"(?:https?|file)[:]/[A-Za-z0-9./:%~_+$-]+", re.ASCII)
 
 
 @dataclass(frozen=True)

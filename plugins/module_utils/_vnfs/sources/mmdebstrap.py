@@ -23,7 +23,7 @@ VARIANTS = ("apt", "minbase", "buildd", "important", "standard")  # those that h
 COMPONENTS = {"ubuntu": ("main", "universe")}  # where dracut is not in main
 HOOKS = ("setup", "extract", "essential", "customize")
 
-_MIRROR = re.compile(r"(?:https?|file|copy)[:]/[A-Za-z0-9./:@%~_+-]+", re.ASCII)
+_MIRROR = re.compile(r"(?:https?|file|copy)[:]/[A-Za-z0-9./:%~_+-]+", re.ASCII)
 _LINE = re.compile(r"deb(?:-src)? [^\x00-\x1f\x7f]+")
 _COMMAND = re.compile(r"[^\x00]+")
 

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,3 +77,16 @@ class Oci(Source):
                 run(["skopeo", "copy", "--quiet", self.reference, f"oci:{layout}:{TAG}"])
             with order.phases.measured("unpack", sample=growth_on(target.parent)):
                 run(["umoci", "raw", "unpack", "--keep-dirlinks", f"--image={layout}:{TAG}", str(target)])
+            _refuse_devices(target, self.image)
+
+
+def _refuse_devices(rootfs: Path, image: str) -> None:
+    """Raise :class:`PerceusError` for a device node outside /dev, whose content is in no image: nodes would have it."""
+    for folder, folders, files in os.walk(rootfs):
+        if Path(folder) == rootfs and "dev" in folders:
+            folders.remove("dev")
+        for name in files:
+            mode = os.lstat(os.path.join(folder, name)).st_mode
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                member = os.path.relpath(os.path.join(folder, name), rootfs)
+                raise PerceusError(f"Cannot use image {image!r}: {member!r} is a device", member=member)

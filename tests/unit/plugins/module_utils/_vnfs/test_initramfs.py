@@ -10,7 +10,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.entry import
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.initramfs import (
     Initramfs,
     build_dracut_argv,
-    claim_file,
+    lent_folder,
+    take_file,
 )
 
 NAMES = ("usr/bin/curl", "usr/lib/libc.so.6")
@@ -58,11 +59,16 @@ def test_the_command_line() -> None:
     ]
 
 
-def test_a_link_is_not_taken_for_what_a_program_wrote(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arrange", ["link", "folder", "nothing"])
+def test_only_a_file_is_taken_from_what_a_program_wrote(tmp_path: Path, arrange: str) -> None:
     outside = tmp_path / "shadow"
     outside.write_text("")
     outside.chmod(0o600)
-    (tmp_path / "vmlinuz").symlink_to(outside)
-    with pytest.raises(PerceusError, match="Cannot use 'vmlinuz'"):
-        claim_file(tmp_path / "vmlinuz")
+    with pytest.raises(PerceusError, match="Cannot use 'vmlinuz'"), lent_folder(tmp_path) as lent:
+        if arrange == "link":
+            (lent / "vmlinuz").symlink_to(outside)
+        elif arrange == "folder":
+            (lent / "vmlinuz" / "full").mkdir(parents=True)
+        take_file(lent / "vmlinuz", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["shadow"]
     assert outside.stat().st_mode & 0o777 == 0o600

@@ -79,3 +79,9 @@ def test_any_text_is_a_pattern_or_refused(pattern: str, path: list[str]) -> None
     except PerceusError:
         return
     assert patterns.match("/".join(path), is_folder=True) in (pattern, None)
+
+
+@pytest.mark.parametrize("pattern", ["/**/a/**/a/**/a/**/b", "/*a*a*a*a"])
+def test_a_pattern_that_could_be_read_in_endless_ways_is_refused(pattern: str) -> None:
+    with pytest.raises(PerceusError, match="Use at most 3"):
+        compile_patterns([pattern])

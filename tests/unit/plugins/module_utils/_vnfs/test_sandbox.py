@@ -70,7 +70,7 @@ def test_a_writable_sandbox() -> None:
         ["apt-get", "update"],
         rootfs=Path("/vnfs/a/rootfs"),
         masks={"/usr/sbin/policy-rc.d": Path("/lib/policy"), "/run/systemd/resolve/stub": Path("/etc/resolv.conf")},
-        shared={Path("/lib/node"): "/run/perceus"},
+        outside=["--ro-bind", "/lib/node", "/run/perceus"],
         cwd="/srv",
     )
     assert argv == [
@@ -79,7 +79,7 @@ def test_a_writable_sandbox() -> None:
         *("--ro-bind", "/lib/policy", "/usr/sbin/policy-rc.d"),
         *("--dir", "/run/systemd", "--dir", "/run/systemd/resolve"),
         *("--ro-bind", "/etc/resolv.conf", "/run/systemd/resolve/stub"),
-        *("--bind", "/lib/node", "/run/perceus"),
+        *("--ro-bind", "/lib/node", "/run/perceus"),
         *SEPARATED,
         *ENVIRONMENT,
         *("--chdir", "/srv", "--", "apt-get", "update"),

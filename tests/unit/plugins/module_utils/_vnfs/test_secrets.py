@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,22 @@ def test_a_long_file_that_is_almost_a_key_is_judged_at_once() -> None:
 @given(st.sampled_from(["etc/shadow", "etc/apt/apt.conf", "root/.netrc", "x.keytab", "x"]), st.binary())
 def test_any_content_is_judged(name: str, content: bytes) -> None:
     find(name, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("srv/blanks", b"-----BEGIN PRIVATE KEY-----" + b" " * 2**20 + b"!"),
+        ("srv/headers", b"-----BEGIN PRIVATE KEY-----\n" + b"A: -----BEGIN PRIVATE KEY-----\n" * 2**15),
+        ("srv/words", b"-----BEGIN " + b"A " * 2**19),
+        ("srv/putty", b"PuTTY-User-Key-File-2: " * 2**15),
+        ("root/.bashrc", b"a" * 2**20),
+        ("root/.bashrc", b"://a:" * 2**17),
+        ("root/.netrc", b"password" + b"\n" * 2**20),
+    ],
+)
+def test_no_file_keeps_the_scan_busy(name: str, content: bytes) -> None:
+    """In linear time this is milliseconds; what is quadratic takes minutes."""
+    start = time.process_time()
+    assert Detector()(name, content) is None
+    assert time.process_time() - start < 5
