@@ -78,7 +78,8 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.loader import connection_loader
 
 SHELL = "/usr/local/sbin/vnfs-shell"
-NOT_ENTERED, COMPLAINT = 125, b"vnfs-shell: "  # how vnfs-shell says that it did not start the program
+NOT_ENTERED = 125  # with these words, how vnfs-shell says that it did not start the program
+COMPLAINT = b"vnfs-shell: "
 ROLE = "perceus.cluster.vnfs_store"
 SUFFIX = ".vnfs"
 
