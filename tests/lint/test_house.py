@@ -109,7 +109,7 @@ def test_only_the_lab_reaches_into_its_network(sources: Sources) -> None:
 
 
 def test_modules_support_check_and_diff_mode(installed: Path) -> None:
-    """What ``ansible-doc`` tells an operator about every module."""
+    """What ``ansible-doc`` tells an operator about every module; and where it runs, and what a second run does."""
     names = [f"perceus.cluster.{path.stem}" for path in (installed / "plugins" / "modules").glob("[!_]*.py")]
     listing = subprocess.run(["ansible-doc", "--json", *names], stdout=subprocess.PIPE, text=True, check=True)
     lacking = [
@@ -117,5 +117,11 @@ def test_modules_support_check_and_diff_mode(installed: Path) -> None:
         for name, documentation in json.loads(listing.stdout).items()
         for mode in ("check_mode", "diff_mode")
         if documentation["doc"].get("attributes", {}).get(mode, {}).get("support") not in {"full", "N/A"}
+    ]
+    lacking += [
+        f"{name}: {attribute}"
+        for name, documentation in json.loads(listing.stdout).items()
+        for attribute in ("idempotent", "platform")
+        if attribute not in documentation["doc"].get("attributes", {})
     ]
     assert lacking == []

@@ -253,3 +253,13 @@ def test_each_verb_has_a_playbook_that_can_be_rehearsed(small: Small, systemctl:
     assert (small.current, small.generations) == (first, {first})
     assert not (small.tree / "srv/changed").exists()
     assert set(systemctl.read_text().splitlines()) == {"--no-block start perceus-reconcile.service"}
+
+
+def test_publishing_and_rebuilding_are_what_check_mode_says(small: Small) -> None:
+    small.change("published")
+    assert small.check_and_do("vnfs_image")["action"] == "publish"
+    options = {"state": "rebuilt", "_ansible_diff": True}
+    said, done = (small.do("vnfs", **options, _ansible_check_mode=check) for check in (True, False))
+    assert word(said) == word(done)
+    assert done["action"] == "rebuild"
+    assert not (small.tree / "srv/changed").exists()
