@@ -90,7 +90,7 @@ def test_who_comes_second_is_told_who_holds_the_vnfs_and_the_first_goes_on(lean:
             lean.command("vnfs-shell", "debian", "true"), stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
         )
         said = {verb: json.loads(process.communicate()[0])["msg"] for verb, process in others.items()}
-        said["shell"] = shell.communicate()[1].strip()
+        said["shell"] = shell.communicate()[1].strip().removeprefix("vnfs-shell: ")
         mark.touch()
         assert json.loads(first.communicate(timeout=60)[0])["stdout"] == "done\n"
     finally:
