@@ -259,7 +259,7 @@ def test_a_shell_that_ends_takes_along_what_was_started_in_it(capsule: Master, h
     _, words = process.communicate(timeout=20)
     assert process.returncode != 0
     if how != signal.SIGKILL:
-        assert re.fullmatch(rf"Cannot finish the work on VNFS 'debian': .* {how.name}\. .*\n", words)
+        assert re.fullmatch(rf"(?:vnfs-shell: )?Cannot finish the work on VNFS 'debian': .* {how.name}\. .*\n", words)
     await_end(started)
     capsule.inside("true")
     assert look(capsule, "debian") == before
