@@ -74,9 +74,9 @@ def want_recipe(
     if current is None and isinstance(source, Clone):
         current = load_tree(vnfs_in(store, source.vnfs))
     values = plain_recipe(current) if current else {}
-    options = dict(values.get("options", {}))
-    options.update({key: said.pop(key) for key in OPTION_NAMES if key in said})
-    if said or "node_files" not in values:  # who says nothing but options leaves the tree alone
+    configured = {key: said.pop(key) for key in OPTION_NAMES if key in said}
+    options = {**values.get("options", {}), **configured}
+    if said or not configured or "node_files" not in values:  # who says nothing but options leaves the tree alone
         values["node_files"] = digest_files(node_files)
         values["includes"] = [digest_include(include) for include in said.pop("includes", values.get("includes", []))]
     return parse_recipe({**values, **said, "source": plain_source(source), "options": options})

@@ -231,7 +231,7 @@ def lean(image: Master) -> Iterator[Master]:
     image.do("vnfs", name="debian", exclude=left_out, keep=1)
     image.do("vnfs_image", name="debian")
     yield image
-    image.do("vnfs", name="debian", exclude=[])
+    image.do("vnfs", name="debian", exclude=[], keep=3)
     image.do("vnfs_image", name="debian")
 
 

@@ -52,3 +52,12 @@ def test_a_tree_of_unknown_origin_is_left_alone(tmp_path: Path) -> None:
     vnfs.rootfs.mkdir(parents=True)
     with pytest.raises(PerceusError, match=r"has no vnfs\.yml beside it"):
         load_current(vnfs)
+
+
+def test_who_says_nothing_but_options_leaves_the_tree_alone(tmp_path: Path) -> None:
+    first = want_recipe(SAID, current=None, node_files=tmp_path)
+    (tmp_path / "unit").write_text("new")
+    configured = want_recipe({"kernel_args": "quiet"}, current=first, node_files=tmp_path)
+    assert configured.node_files == first.node_files
+    for asked in ({}, {"packages": ["sudo"]}):
+        assert want_recipe(asked, current=first, node_files=tmp_path).node_files != first.node_files
