@@ -41,9 +41,13 @@ def room_in(folder: Path, *, verb: str, what: str, needed: int | None = None) ->
 
 def free_bytes(folder: Path) -> int:
     """Return how much fits into a folder, or into the one that it would be made in."""
-    nearest = next(path for path in (folder, *folder.parents) if path.is_dir())
-    status = os.statvfs(nearest)
+    status = os.statvfs(nearest_folder(folder))
     return status.f_bavail * status.f_frsize
+
+
+def nearest_folder(folder: Path) -> Path:
+    """Return the folder, or what there is of those above it."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def _full(folder: Path, verb: str, what: str, needed: int | None, free: int) -> PerceusError:

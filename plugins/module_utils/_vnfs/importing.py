@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from .._errors import PerceusError
 from .._process import Runner
+from .._space import nearest_folder
 from .archive import Archive, free_room
 from .build import load_current
 from .capsule import Header, check_capsule, require_checksum, unpack_capsule
@@ -69,14 +69,9 @@ def plan_import(vnfs: Vnfs, archive: Archive, source: Capsule, *, force: bool, p
         refuse_others(vnfs, "replace")
         refuse_mounts(vnfs.rootfs, "replace")
     with phases.measured("check", sample=archive.position, total=archive.size):
-        header = check_capsule(archive, room=free_room(_nearest(vnfs.folder)), devices=source.devices)
+        header = check_capsule(archive, room=free_room(nearest_folder(vnfs.folder)), devices=source.devices)
     wanted = adopt(header, replace(source, checksum=checksum))
     return ImportPlan(vnfs.name, checksum, current, wanted, header)
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or what there is of those above it."""
-    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def adopt(header: Header, source: Capsule) -> Recipe:
