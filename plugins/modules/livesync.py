@@ -146,7 +146,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.push import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.run import livesync
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.patterns import compile_patterns
 
 SKIP = [
     "/etc/machine-id",

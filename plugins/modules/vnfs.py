@@ -298,20 +298,20 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import apply_plan, load_current, want_recipe
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.fields import describe_arguments
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.includes import Include
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import COMPRESSION_LEVELS, ROOT_MODES
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Plan, plan_vnfs
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.renaming import (
-    RenamePlan,
-    apply_rename,
-    plan_rename,
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import renaming
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.build import (
+    apply_plan,
+    load_current,
+    want_recipe,
 )
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.includes import Include
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.usage import require_free
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.fields import describe_arguments
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import COMPRESSION_LEVELS, ROOT_MODES
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import Plan, plan_vnfs
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources import SOURCES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.usage import require_free
 
 NOT_KEPT = ("name", "state", "new_name", "force", "config")
 STRINGS = {"type": "list", "elements": "str"}
@@ -350,9 +350,9 @@ def rename(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
         raise PerceusError(f"Cannot rename VNFS {vnfs.name!r}: it has that name already", hint="Give another one")
     first, second = sorted((vnfs, target), key=lambda one: one.name)
     with held(first, writing=writing), held(second, writing=writing):
-        plan = plan_rename(vnfs, target, config=Path(module.params["config"]))
+        plan = renaming.plan_rename(vnfs, target, config=Path(module.params["config"]))
         if writing:
-            apply_rename(plan)
+            renaming.apply_rename(plan)
     return {"vnfs": target.name, "rootfs": str(target.rootfs), **describe(plan), "phases": {}}
 
 
@@ -375,7 +375,7 @@ def take_recipe(params: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in params.items() if key not in NOT_KEPT}
 
 
-def describe(plan: Plan | RenamePlan) -> dict[str, Any]:
+def describe(plan: Plan | renaming.RenamePlan) -> dict[str, Any]:
     return {"changed": plan.changed, "action": plan.action, "diff": plan.as_diff()}
 
 

@@ -153,14 +153,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.archive import open_archive
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.exporting import (
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule.archive import open_archive
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule.exporting import (
     CAPSULES,
     SUFFIXES,
     apply_export,
     plan_export,
 )
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.importing import apply_import, plan_import
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule.importing import apply_import, plan_import
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.capsule import Capsule
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in

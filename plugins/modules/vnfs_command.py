@@ -103,8 +103,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sandbox import Sandbox, is_due
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.work.sandbox import Sandbox, is_due
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -136,8 +136,8 @@ counts:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.content import CURRENT, TREE, load_content
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.difference import diff_contents
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.report.content import CURRENT, TREE, load_content
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.report.difference import diff_contents
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, vnfs_in
 
 ARGUMENTS = {

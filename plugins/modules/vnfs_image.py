@@ -184,12 +184,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import load_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publishing import publish_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.retention import apply_retention, plan_prune
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.rollback import apply_rollback, plan_rollback
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.build import load_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.usage import load_running
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publishing import publish_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.retention import apply_retention, plan_prune
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.rollback import (
+    apply_rollback,
+    plan_rollback,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.usage import load_running
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -230,7 +230,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.info import (
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.report.info import (
     GATHERED,
     Wanted,
     describe_vnfs,

@@ -80,8 +80,8 @@ links:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.links import apply_links, plan_links
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.links import apply_links, plan_links
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.patterns import compile_patterns
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in
 
 ARGUMENTS = {

@@ -127,17 +127,17 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import load_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.closing import apply_close, plan_close
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.build import load_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publishing import publish_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.session import (
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publishing import publish_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.work.closing import apply_close, plan_close
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.work.session import (
     apply_mount,
     apply_unmount,
     plan_mount,
     plan_unmount,
 )
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in
 
 ARGUMENTS = {
     "name": {"type": "str", "required": True},

@@ -83,8 +83,8 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.content import CURRENT, load_content
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sbom import make_sbom, plan_file
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.report.content import CURRENT, load_content
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.report.sbom import make_sbom, plan_file
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, vnfs_in
 
 ARGUMENTS = {

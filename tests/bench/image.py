@@ -26,21 +26,21 @@ sys.path.insert(0, str(COLLECTIONS))
 
 from ansible_collections.perceus.cluster.plugins.module_utils._namespaces import enter_private_mounts  # noqa: E402
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner  # noqa: E402
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.apt import (  # noqa: E402
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.apt import (  # noqa: E402
     load_distribution,
     load_sources,
     render_sources,
 )
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import (  # noqa: E402
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.build import (  # noqa: E402
     apply_plan,
     load_tree,
     want_recipe,
 )
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import (  # noqa: E402
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publish import (  # noqa: E402
     apply_publish,
     plan_publish,
 )
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import plan_vnfs  # noqa: E402
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import plan_vnfs  # noqa: E402
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in  # noqa: E402
 
 RUN = CommandRunner()

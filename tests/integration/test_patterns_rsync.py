@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.rsync import build_rules
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.patterns import compile_patterns
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .._errors import PerceusError
 from .._names import parse_group_name, parse_kernel_args, parse_node_name
-from .._vnfs.patterns import compile_patterns
+from .._vnfs.image.patterns import compile_patterns
 
 FILE = "overrides.json"
 

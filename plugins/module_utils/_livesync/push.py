@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._errors import CommandError, PerceusError
 from .._process import Runner
 from .._ssh import Login, build_ssh_argv
-from .._vnfs.patterns import Patterns
+from .._vnfs.image.patterns import Patterns
 from .._vnfs.store import is_generation, mounts_below
 from .rsync import Transfer, build_rsync_argv, build_rules, parse_transfer
 from .source import Source

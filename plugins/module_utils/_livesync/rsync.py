@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._ssh import Login, build_shell_argv
-from .._vnfs.patterns import Patterns
+from .._vnfs.image.patterns import Patterns
 
 NEVER_TOUCHED = ("/dev", "/proc", "/run", "/sys", "/tmp")  # noqa: S108 - the node's own, whatever is mounted there
 BELOW = "/**"  # the end of a skip pattern below which folders are still made

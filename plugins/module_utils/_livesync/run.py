@@ -19,10 +19,10 @@ from .._namespaces import enter_private_mounts
 from .._nodes.machines import Machine, load_machines
 from .._process import Runner
 from .._ssh import Login
-from .._vnfs.options import Options as VnfsOptions
-from .._vnfs.options import resolve
-from .._vnfs.patterns import Patterns, compile_patterns
-from .._vnfs.recipe import load_recipe
+from .._vnfs.image.patterns import Patterns, compile_patterns
+from .._vnfs.recipe.options import Options as VnfsOptions
+from .._vnfs.recipe.options import resolve
+from .._vnfs.recipe.recipe import load_recipe
 from .._vnfs.store import lock_vnfs, vnfs_in
 from .push import Options, Push, Pushed
 from .source import load_kernel, load_source, mount_source

@@ -11,8 +11,8 @@ from pathlib import Path
 from .._boot.images import KERNEL, ROOT, Image, load_current_image
 from .._errors import PerceusError
 from .._process import Runner
-from .._vnfs.acls import load_acls, restore_acls
-from .._vnfs.manifest import hash_stream
+from .._vnfs.image.acls import load_acls, restore_acls
+from .._vnfs.image.manifest import hash_stream
 
 SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
 

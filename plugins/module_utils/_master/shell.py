@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from .._errors import PerceusError
 from .._process import CommandRunner
-from .._vnfs.sandbox import Sandbox, chase
 from .._vnfs.store import STORE, held, vnfs_in
+from .._vnfs.work.sandbox import Sandbox, chase
 
 NAME = "vnfs-shell"
 NOT_ENTERED = 125  # as env(1) and others: the program itself was not started

@@ -32,7 +32,7 @@ from .._files import locked, sync_folder
 from .._names import parse_vnfs_name
 from .._signals import stopping_by_error
 from .._space import room_in
-from .sandbox import remove_placeholders
+from .work.sandbox import remove_placeholders
 
 STORE = Path("/var/lib/perceus/vnfs")
 PROGRESS = Path("/run/perceus/progress")  # what works in progress are at, for everybody to see

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import Options
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import Recipe, save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs, lock_vnfs
 

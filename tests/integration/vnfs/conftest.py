@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.perceus.cluster.plugins.lookup.master_code import write_archive
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import Options
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import Recipe, save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 

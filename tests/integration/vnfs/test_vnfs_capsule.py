@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.archive import open_archive
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule.archive import open_archive
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.capsule import Capsule
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.oci import Oci

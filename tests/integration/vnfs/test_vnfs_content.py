@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
 
 from tests import zoo
 

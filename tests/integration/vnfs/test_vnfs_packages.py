@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.packages import Package, load_installed
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.report.packages import Package, load_installed
 
 SPEC = """\
 Name: zoo

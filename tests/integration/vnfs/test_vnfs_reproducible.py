@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
 
 from .conftest import RECIPE, Master
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.manifest import walk_tree
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import load_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import load_recipe
 
 from .conftest import Master
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import load_current_image
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish import is_whole
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publish import is_whole
 
 from .small import Small, word
 from .test_vnfs_insight import INVENTORY

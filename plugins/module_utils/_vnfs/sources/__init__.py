@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..._errors import PerceusError
-from ..fields import plain, take_fields
+from ..recipe.fields import plain, take_fields
 from .archive import Archive
 from .base import Source
 from .capsule import Capsule

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..._errors import PerceusError
-from ..archive import free_room, open_archive
-from ..capsule import CHECKSUM, require_checksum
-from ..check import NAME, check
+from ..capsule.archive import free_room, open_archive
+from ..capsule.capsule import CHECKSUM, require_checksum
 from ..phases import growth_on
+from ..recipe.check import NAME, check
 from .base import Source
 from .order import Order
 

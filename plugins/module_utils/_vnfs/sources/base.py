@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..families import install_inside
-from ..sandbox import Sandbox
+from ..build.families import install_inside
+from ..work.sandbox import Sandbox
 from .order import Order
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ..archive import free_room, open_archive
-from ..capsule import TREE, check_capsule, require_checksum, unpack_capsule
+from ..capsule.archive import free_room, open_archive
+from ..capsule.capsule import TREE, check_capsule, require_checksum, unpack_capsule
 from .archive import Archive
 from .order import Order
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from ..._errors import PerceusError
 from ..._names import parse_vnfs_name
-from ..copying import copy_tree
+from ..build.copying import copy_tree
 from ..store import held, vnfs_in
 from .base import Source
 from .order import Order

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from ..._errors import PerceusError
 from ..._process import Runner
-from ..check import check
-from ..families import ENTERPRISE
-from ..sandbox import ENVIRONMENT, MortalRunner, Sandbox
+from ..build.families import ENTERPRISE
+from ..recipe.check import check
+from ..work.sandbox import ENVIRONMENT, MortalRunner, Sandbox
 from .base import Source
 from .order import Order
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..._errors import PerceusError
-from ..check import NAME, check
-from ..copying import copy_tree
+from ..build.copying import copy_tree
+from ..recipe.check import NAME, check
 from .base import Source
 from .order import Order
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..._errors import PerceusError
-from ..apt import Distribution, load_distribution, load_sources, render_sources
-from ..apt import Source as Archive
-from ..check import NAME, WORD, check
-from ..families import DISTRIBUTIONS
-from ..sandbox import ENVIRONMENT, MortalRunner, Sandbox
+from ..build.apt import Distribution, load_distribution, load_sources, render_sources
+from ..build.apt import Source as Archive
+from ..build.families import DISTRIBUTIONS
+from ..recipe.check import NAME, WORD, check
+from ..work.sandbox import ENVIRONMENT, MortalRunner, Sandbox
 from .base import Source
 from .order import Order
 

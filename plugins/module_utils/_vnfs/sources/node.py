@@ -17,9 +17,9 @@ from ..._livesync.rsync import NEVER_TOUCHED, translate
 from ..._names import parse_node_name
 from ..._nodes.registry import load_registry
 from ..._ssh import Login, build_shell_argv
-from ..check import check
-from ..patterns import compile_patterns
-from ..sandbox import MortalRunner
+from ..image.patterns import compile_patterns
+from ..recipe.check import check
+from ..work.sandbox import MortalRunner
 from .base import Source
 from .order import Order
 

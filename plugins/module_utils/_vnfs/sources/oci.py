@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..._errors import PerceusError
-from ..check import check
 from ..phases import growth_on
-from ..sandbox import MortalRunner
+from ..recipe.check import check
+from ..work.sandbox import MortalRunner
 from .base import Source
 from .order import Order
 

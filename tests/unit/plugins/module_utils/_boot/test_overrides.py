@@ -13,8 +13,12 @@ from ansible_collections.perceus.cluster.plugins.module_utils._boot.overrides im
     parse_overrides,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.options import Options, resolve
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import Recipe, load_recipe, save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import Options, resolve
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import (
+    Recipe,
+    load_recipe,
+    save_recipe,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 
 OVERRIDES: dict[str, Any] = {

@@ -16,7 +16,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._livesync.rsync im
     translate,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._ssh import Login
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.patterns import compile_patterns
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.patterns import compile_patterns
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import want_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.build import want_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe import save_recipe
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import save_recipe
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.clone import Clone
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.order import Order
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs

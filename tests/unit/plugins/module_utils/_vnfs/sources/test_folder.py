@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.copying import build_copy_argv
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.copying import build_copy_argv
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.folder import Folder
 
 

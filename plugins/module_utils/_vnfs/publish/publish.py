@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Publish a VNFS: kernel, initramfs, root file system and their description become an immutable generation.
+
+Everything is written beside, synced and renamed, then ``current`` is flipped: killed at any point, what was served
+before is still served.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..._boot.images import FORMAT, INITRAMFS, KERNEL, ROOT, VERSION
+from ..._errors import PerceusError
+from ..._files import sync_folder, write_atomically
+from ..._process import Runner
+from ..image.acls import ACLS
+from ..image.bootable import require_programs
+from ..image.kernel import find_kernel_release, find_kernels
+from ..image.manifest import Manifest, hash_stream
+from ..image.patterns import compile_patterns
+from ..image.scrub import MACHINE_ID
+from ..image.secrets import Secret
+from ..image.seen import Seen, save_seen
+from ..image.tree import walk_vnfs
+from ..phases import Phases, size_of
+from ..recipe.fields import plain
+from ..recipe.options import Options
+from ..recipe.recipe import Recipe
+from ..report.packages import load_installed
+from ..store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
+from ..work.sandbox import MortalRunner, Sandbox
+from .initramfs import INSIDE, Initramfs, lent_folder, provide_initramfs, take_file
+from .retention import Retention, Running, plan_retention
+
+SETFACL = "usr/bin/setfacl"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What publishing does. ``current`` is the generation served now; ``pruned`` are those that go; ``running`` says
+    which nodes run a generation.
+
+    ``epoch`` is the image's own date, in seconds since 1970, None for now. Secrets of the manifest are those that the
+    operator lets into the image.
+    """
+
+    vnfs: str
+    manifest: Manifest
+    options: Options
+    kernel_release: str
+    generation: str
+    current: str | None
+    published: tuple[str, ...]
+    epoch: int | None = None
+    seen: Seen = field(default_factory=Seen)
+    running: Running = field(default_factory=dict)
+
+    @property
+    def action(self) -> str:
+        if self.generation == self.current:
+            return "none"
+        return "flip" if self.generation in self.published else "publish"
+
+    @property
+    def initramfs(self) -> Initramfs:
+        return Initramfs(self.kernel_release, self.options.compression_level, self.manifest.entries)
+
+    @cached_property
+    def retention(self) -> Retention:
+        published = [name for name in self.published if name != self.generation]
+        return plan_retention(
+            [*published, self.generation], served=self.generation, keep=self.options.keep, running=self.running
+        )
+
+    @property
+    def pruned(self) -> tuple[str, ...]:
+        return self.retention.pruned
+
+    @property
+    def changed(self) -> bool:
+        return self.action != "none" or bool(self.pruned)
+
+
+def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None, running: Running | None = None) -> Plan:
+    """Look at the tree and decide; needs the lock, writes nothing but what ``phases`` tell.
+
+    Raises :class:`PerceusError` when the tree holds what may not be published, or cannot be.
+    """
+    vnfs.require_tree()
+    refuse_mounts(vnfs.rootfs, "publish")
+    options = recipe.options
+    allow = compile_patterns(options.allow_secrets)
+    manifest, seen = walk_vnfs(vnfs, recipe, phases=phases)
+    _refuse_secrets(vnfs, [secret for secret in manifest.secrets if not allow.match(secret.name, is_folder=False)])
+    _require_acl_tools(vnfs, manifest)
+    generation = manifest.generation(options.shaping)
+    published, current = list_generations(vnfs), current_generation(vnfs)
+    if generation in published and not is_whole(vnfs.images / generation, vnfs=vnfs.name):
+        published.remove(generation)
+    return Plan(
+        vnfs=vnfs.name,
+        manifest=manifest,
+        seen=seen,
+        options=options,
+        kernel_release=find_kernel_release((entry.name for entry in manifest.entries), wanted=options.kernel),
+        generation=generation,
+        current=current if current in published else None,
+        published=tuple(published),
+        epoch=recipe.source_date_epoch,
+        running=running or {},
+    )
+
+
+def require_bootable(plan: Plan) -> None:
+    """Raise :class:`PerceusError` when nodes could not come up with what the plan publishes."""
+    require_programs(plan.vnfs, {entry.name for entry in plan.manifest.entries})
+
+
+def _refuse_secrets(vnfs: Vnfs, secrets: Sequence[Secret]) -> None:
+    if secrets:
+        named = ", ".join(f"{'/' + secret.name!r} ({secret.kind})" for secret in secrets)
+        raise PerceusError(
+            f"Cannot publish VNFS {vnfs.name!r}: it holds {named}",
+            hint="Remove it, or name in the option allow_secrets what anyone on the private network may read",
+            secrets=[asdict(secret) for secret in secrets],
+        )
+
+
+def _require_acl_tools(vnfs: Vnfs, manifest: Manifest) -> None:
+    """Nodes restore access control lists by the tree's own setfacl, from a file in a real folder."""
+    kinds = {entry.name: entry.kind for entry in manifest.entries}
+    if not manifest.acls:
+        return
+    if SETFACL not in kinds:
+        first = next(entry.name for entry in manifest.entries if entry.has_acls)
+        raise PerceusError(
+            f"Cannot publish VNFS {vnfs.name!r}: {'/' + first!r} has an access control list, the tree has no setfacl",
+            hint="Install the package acl in the tree",
+        )
+    folder = str(PurePosixPath(ACLS).parent)
+    if kinds.get(folder) != "folder":
+        raise PerceusError(f"Cannot publish VNFS {vnfs.name!r}: {'/' + folder!r} is no folder", hint="Build it again")
+
+
+def is_whole(image: Path, *, vnfs: str) -> bool:
+    """Whether a published image is one of this VNFS, with the files that its header describes."""
+    try:
+        header = json.loads((image / "image.json").read_bytes())
+        described = header["files"]
+        return (
+            header["vnfs"] == vnfs
+            and {KERNEL, INITRAMFS, ROOT} <= set(described)
+            and all(_file_facts(image / name) == facts for name, facts in described.items())
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def diff_images(plan: Plan, vnfs: Vnfs) -> dict[str, str]:
+    """Return what publishing changes, file by file: the lines of both manifests that differ."""
+    before: list[str] = []
+    if plan.current is not None:
+        with contextlib.suppress(FileNotFoundError):  # what is served now is broken
+            before = _entry_lines((vnfs.images / plan.current / "manifest.json").read_text())
+    after = _entry_lines(plan.manifest.render())
+    kept = set(before) & set(after)
+    return {
+        "before_header": f"{plan.vnfs} {plan.current or '(not published)'}",
+        "after_header": f"{plan.vnfs} {plan.generation}",
+        "before": "".join(f"{line}\n" for line in before if line not in kept),
+        "after": "".join(f"{line}\n" for line in after if line not in kept),
+    }
+
+
+def _entry_lines(manifest: str) -> list[str]:
+    return [line.rstrip(",") for line in manifest.splitlines()[1:-1]]
+
+
+def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | None = None) -> Phases:
+    """Publish what the plan says; needs the lock."""
+    phases = phases or Phases(vnfs.progress)
+    if plan.action == "publish":
+        with building(vnfs, "publish", needed=_estimate_size(plan, vnfs)) as folder:
+            image = folder / plan.generation
+            image.mkdir()
+            with phases.measured("initramfs"):
+                _copy_kernel(plan, vnfs, image, runner)
+                provide_initramfs(plan.initramfs, vnfs, vnfs.rootfs, image, runner=runner)
+            with phases.measured("squashfs", sample=size_of(image / ROOT)), ThreadPoolExecutor(max_workers=1) as pool:
+                describing = pool.submit(_describe_tree, plan, vnfs, image, runner)
+                _make_squashfs(plan, vnfs, folder, image / ROOT, runner)  # here, where a signal ends it
+                describing.result()
+            with phases.measured("describe"):
+                _describe_image(plan, image)
+            vnfs.images.mkdir(mode=0o755, exist_ok=True)
+            if (vnfs.images / plan.generation).exists():  # and is not whole
+                remove_generation(vnfs, plan.generation)
+            os.rename(image, vnfs.images / plan.generation)
+            sync_folder(vnfs.images)
+    with contextlib.suppress(PerceusError):  # the next walk takes longer
+        save_seen(vnfs.seen, plan.seen)
+    if plan.action != "none":
+        flip(vnfs, plan.generation)
+    for name in plan.pruned:
+        remove_generation(vnfs, name)
+    return phases
+
+
+def _estimate_size(plan: Plan, vnfs: Vnfs) -> int:
+    """Bytes that the image will have: those of the one before, else what zstd usually makes of a tree."""
+    try:
+        return (vnfs.current / ROOT).stat().st_size
+    except OSError:
+        return plan.manifest.size // 3
+
+
+def _copy_kernel(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
+    """Have the tree's own program read the kernel: no link of the tree is followed outside it."""
+    kernel = find_kernels(entry.name for entry in plan.manifest.entries)[plan.kernel_release]
+    with lent_folder(image) as lent:
+        sandbox = Sandbox(vnfs.rootfs, runner, read_only=True, lent={lent: INSIDE})
+        sandbox(("cp", "--dereference", "--", f"/{kernel}", f"{INSIDE}/{KERNEL}"))
+        take_file(lent / KERNEL, image)
+
+
+def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, target: Path, runner: Runner) -> None:
+    """Pack the tree; ``folder`` takes what is written for mksquashfs alone."""
+    left_out, acls = folder / "left-out", folder / "acls"
+    left_out.write_bytes(os.fsencode(render_left_out(plan.manifest.left_out)))
+    acls.write_bytes(os.fsencode(plan.manifest.acls))
+    argv = build_mksquashfs_argv(plan, rootfs=vnfs.rootfs, target=target, left_out=left_out, acls=acls)
+    MortalRunner(runner)(argv, env={"LC_ALL": "C"})  # a name is bytes
+
+
+def render_left_out(names: Iterable[str]) -> str:
+    """Return the file of names for ``mksquashfs -wildcards -ef``. Those of several lines cannot be in it.
+
+    The backslash before each has a leading space, or ``#``, taken as part of the name.
+    """
+    return "".join(f"\\{_literally(name)}\n" for name in names if "\n" not in name)
+
+
+def build_mksquashfs_argv(plan: Plan, *, rootfs: Path, target: Path, left_out: Path, acls: Path) -> list[str]:
+    """Return the command line that packs the tree, less what is left out, with an empty machine id.
+
+    Without ``-wildcards`` mksquashfs would leave out a file with all its names, for one of them.
+    """
+    manifest = plan.manifest
+    in_lines = [_literally(name) for name in manifest.left_out if "\n" in name]
+    return [
+        *("mksquashfs", str(rootfs), str(target), "-noappend", "-no-progress", "-quiet", "-xattrs"),
+        *("-comp", "zstd", "-Xcompression-level", str(plan.options.compression_level)),
+        *(("-mkfs-time", str(plan.epoch)) if plan.epoch is not None else ()),
+        *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
+        *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if manifest.acls else ()),
+        *("-wildcards", "-ef", str(left_out)),
+        *(("-e", *in_lines) if in_lines else ()),
+    ]
+
+
+def _literally(name: str) -> str:
+    """Return the wildcard that matches this name alone."""
+    return re.sub(r"([][*?\\+@!()|])", r"\\\1", name)
+
+
+def _describe_tree(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
+    """Write what is known before the image is packed: files and packages."""
+    write_atomically(image / "manifest.json", plan.manifest.render())
+    write_atomically(image / "packages.json", load_installed(vnfs.rootfs, runner=runner).render())
+
+
+def _describe_image(plan: Plan, image: Path) -> None:
+    """Write header and checksums, and have all of the image on disk."""
+    files = {name: _file_facts(image / name) for name in (KERNEL, INITRAMFS, ROOT)}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "vnfs": plan.vnfs,
+        "generation": plan.generation,
+        "kernel_release": plan.kernel_release,
+        "kernel_args": plan.options.kernel_args,
+        "root_mode": plan.options.root_mode,
+        "options": plain(plan.options),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "files": files,
+        "tree_size": plan.manifest.size,
+        "tree_files": len(plan.manifest.entries),
+    }
+    write_atomically(image / "image.json", json.dumps(header, indent=1) + "\n")
+    described = [*files, "manifest.json", "packages.json", "image.json"]
+    sums = "".join(f"{_file_facts(image / name)['sha256']}  {name}\n" for name in described)
+    write_atomically(image / "SHA256SUMS", sums)
+
+
+def _file_facts(file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return {"sha256": hash_stream(stream), "size": os.fstat(stream.fileno()).st_size}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the image of a VNFS is made, booted and kept: the part ``options`` of ``vnfs.yml``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..._boot.overrides import parse_overrides
+from ..._errors import PerceusError
+from ..._names import parse_kernel_args
+from ..image.patterns import compile_patterns
+
+MAKING = "perceus-image 1"  # part of each generation's id: raise it when the same tree gives another image
+COMPRESSION_LEVELS = {"fast": 3, "small": 19}  # zstd's
+ROOT_MODES = ("overlay",)
+
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Options:
+    """``kernel`` is the release to boot, empty for the newest in the tree; ``kernel_args`` are those of every node that
+    boots the image; ``keep`` is how many generations stay, the served one always among them; ``overrides`` are other
+    options for groups and nodes.
+    """
+
+    kernel: str = ""
+    kernel_args: str = ""
+    compression: str = "fast"
+    root_mode: str = "overlay"
+    hybridize: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    livesync_skip: tuple[str, ...] = ()
+    allow_secrets: tuple[str, ...] = ()
+    keep: int = 3
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parse_kernel_args(self.kernel_args)
+        if self.kernel and not _RELEASE.fullmatch(self.kernel):
+            raise PerceusError(f"Cannot use {self.kernel!r} as kernel: not in the form of a release")
+        if self.compression not in COMPRESSION_LEVELS:
+            raise PerceusError(f"Cannot compress an image {self.compression!r}: use one of 'fast' and 'small'")
+        if self.root_mode not in ROOT_MODES:
+            raise PerceusError(f"Cannot boot in root mode {self.root_mode!r}: use one of {', '.join(ROOT_MODES)}")
+        for patterns in (self.hybridize, self.exclude, self.livesync_skip, self.allow_secrets):
+            compile_patterns(patterns)
+        parse_overrides(self.overrides)
+        if self.keep < 1:
+            raise PerceusError("Cannot keep fewer generations than the one that is served")
+
+    @property
+    def compression_level(self) -> int:
+        """zstd's."""
+        return COMPRESSION_LEVELS[self.compression]
+
+    @property
+    def shaping(self) -> tuple[str, ...]:
+        """What of the options, beside what they do to the tree, is part of a generation's id."""
+        return (MAKING, self.kernel, self.kernel_args, self.compression, self.root_mode)
+
+
+OPTION_NAMES = tuple(option.name for option in fields(Options))
+OVERRIDABLE = ("kernel_args", "livesync_skip")
+
+
+def resolve(options: Options, *, group: str | None = None, node: str | None = None) -> dict[str, tuple[Any, str]]:
+    """Return what holds for a node of a group, by option: the value and its origin.
+
+    That is ``node``, ``group``, ``vnfs`` or ``default``, the first of these that says something.
+    """
+    overrides, default = parse_overrides(options.overrides), Options()
+    resolved = {}
+    for name in OVERRIDABLE:
+        own = getattr(options, name)
+        origin = "default" if own == getattr(default, name) else "vnfs"
+        resolved[name] = overrides.find(name, group=group, node=node) or (own, origin)
+    return resolved
