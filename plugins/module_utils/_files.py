@@ -23,9 +23,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644) -> bool:
+def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> bool:
     """Give ``target`` this content, or leave it as it was; return whether its bytes changed.
 
+    What is not ``durable`` may be lost or empty after a power cut: for what the next run makes again.
     Raises :class:`PerceusError` when the folder cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
@@ -41,9 +42,11 @@ def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644) -
             stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(beside, target)
-        sync_folder(target.parent)
+        if durable:
+            sync_folder(target.parent)
     except OSError as error:
         if beside is not None:
             with contextlib.suppress(OSError):

@@ -164,8 +164,9 @@ class Dnsmasq:
             f"--dhcp-leasefile={config.leases}",
             f"--dhcp-range={config.discovery_range.first},{config.discovery_range.last},2m",
             f"--dhcp-range={config.node_range.first},static,{config.lease_time}",
-            f"--dhcp-hostsdir={config.state_dir / 'dhcp-hosts'}",
-            f"--hostsdir={config.state_dir / 'dns-hosts'}",
+            "--dhcp-ignore=tag:masked",
+            f"--dhcp-hostsfile={config.state_dir / 'dnsmasq/dhcp-hosts'}",
+            f"--addn-hosts={config.state_dir / 'dnsmasq/dns-hosts'}",
             f"--domain={config.domain}",
             f"--local=/{config.domain}/",
         ]
@@ -256,7 +257,7 @@ def config(tmp_path: Path) -> ClusterConfig:
     }
     text = json.dumps(settings)
     (tmp_path / "cluster.json").write_text(text)
-    for folder in ("boot", "dhcp-hosts", "dns-hosts", "vnfs"):
+    for folder in ("boot", "dnsmasq", "vnfs"):
         (tmp_path / "state" / folder).mkdir(parents=True)
     return parse_config(text)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import PerceusError
-from .._files import sync_folder, write_atomically
+from .._files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,10 @@ class FolderPlan:
     added: Mapping[str, str]
     changed: Mapping[str, str]
     removed: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
 
     def describe(self) -> list[str]:
         """Return one line for each file that differs."""
@@ -54,17 +58,15 @@ def plan_folder(folder: Path, wanted: Mapping[str, str]) -> FolderPlan:
 
 
 def apply_folder(plan: FolderPlan) -> None:
-    """Carry out the plan. Raises :class:`PerceusError` when the folder cannot be made or written."""
+    """Carry out the plan; what a power cut takes of it, the next plan makes again. Raises :class:`PerceusError` when the folder cannot be made or written."""
     try:
         plan.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
         raise PerceusError(f"Cannot make {str(plan.folder)!r}: {error.strerror}") from error
     for name, content in {**plan.added, **plan.changed}.items():
-        write_atomically(plan.folder / name, content)
+        write_atomically(plan.folder / name, content, durable=False)
     try:
         for name in plan.removed:
             (plan.folder / name).unlink()
-        if plan.removed:
-            sync_folder(plan.folder)
     except OSError as error:
         raise PerceusError(f"Cannot remove {error.filename!r}: {error.strerror}") from error

@@ -4,23 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._nodes.registry import Node, Registry
-from .dnsmasq import render_dhcp_host, render_dns_host
+from .dnsmasq import DHCP_HOSTS, DNS_HOSTS, render_dhcp_hosts, render_dns_hosts
 from .images import Image
 from .ipxe import DEFAULT, START, render_boot, render_default, render_start, render_wait, script_name
 
 
 @dataclass(frozen=True)
 class BootFiles:
-    """Contents by name of the three folders; see "Paths on the master" in docs/architecture.md."""
+    """Contents by name of the two folders; see "Paths on the master" in docs/architecture.md."""
 
-    boot: dict[str, str] = field(default_factory=dict)
-    dhcp_hosts: dict[str, str] = field(default_factory=dict)
-    dns_hosts: dict[str, str] = field(default_factory=dict)
+    boot: dict[str, str]
+    dnsmasq: dict[str, str]
 
 
 def render_boot_files(
@@ -30,14 +29,16 @@ def render_boot_files(
 
     ``images`` has the image of each VNFS in use: None where none was published, the error where it cannot be booted.
     """
-    files = BootFiles(boot={START: render_start(config), DEFAULT: render_default(config)})
+    boot = {START: render_start(config), DEFAULT: render_default(config)}
     for node in registry.nodes:
-        files.dhcp_hosts[node.name] = render_dhcp_host(node, lease_time=config.lease_time)
-        files.dns_hosts[node.name] = render_dns_host(node, domain=config.domain)
         vnfs = registry.effective_vnfs(node, default=config.default_vnfs).value
         for mac in node.macs:
-            files.boot[script_name(mac)] = _render_script(node, vnfs, images[vnfs], config, mac=mac)
-    return files
+            boot[script_name(mac)] = _render_script(node, vnfs, images[vnfs], config, mac=mac)
+    dnsmasq = {
+        DHCP_HOSTS: render_dhcp_hosts(registry.nodes, config.masked_macs, lease_time=config.lease_time),
+        DNS_HOSTS: render_dns_hosts(registry.nodes, domain=config.domain),
+    }
+    return BootFiles(boot, dnsmasq)
 
 
 def _render_script(

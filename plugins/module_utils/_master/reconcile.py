@@ -7,7 +7,7 @@ Level-triggered: it looks at what is, never at what changed, so it may be starte
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -28,10 +28,7 @@ ROUNDS = 10  # after so many rounds in a row the timer may take over
 
 
 def reload_dnsmasq() -> None:
-    """Have dnsmasq forget entries that were changed or removed: by itself it only reads what is new.
-
-    A dnsmasq that is not running reads them all when it starts.
-    """
+    """Have dnsmasq read its files anew; one that is not running does so when it starts."""
     CommandRunner()(["systemctl", "try-reload-or-restart", "dnsmasq.service"], timeout=30)
 
 
@@ -59,23 +56,34 @@ def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callab
     registry, problems = _adopt(config, load_registry(config.registry), say=say)
     images = _load_images(registry, config)
     files = render_boot_files(registry, config, images)
-    dns = plan_folder(config.state_dir / "dns-hosts", files.dns_hosts)
-    dhcp = plan_folder(config.state_dir / "dhcp-hosts", files.dhcp_hosts)
-    boot = plan_folder(config.state_dir / "boot", files.boot)
-    # Left behind by a run that was killed before dnsmasq knew, this has the next one tell it.
-    stale = config.state_dir / ".dnsmasq-is-stale"
-    if dns.changed or dns.removed or dhcp.changed or dhcp.removed:
-        write_atomically(stale, "")
     # The boot script is last: a machine that finds it can already be reached by its name and address.
-    for plan in (dns, dhcp, boot):
-        apply_folder(plan)
-        for line in plan.describe():
-            say(line)
-    if stale.exists():
-        reload()
-        stale.unlink()
-        say("dnsmasq reads its entries anew")
+    problems += _tell_dnsmasq(config, files.dnsmasq, reload=reload, say=say)
+    boot = plan_folder(config.state_dir / "boot", files.boot)
+    apply_folder(boot)
+    for line in boot.describe():
+        say(line)
     return [*problems, *(image for image in images.values() if isinstance(image, PerceusError))]
+
+
+def _tell_dnsmasq(
+    config: ClusterConfig, files: Mapping[str, str], *, reload: Callable[[], None], say: Callable[[str], None]
+) -> list[PerceusError]:
+    """Give dnsmasq its files; return what kept it from reading them."""
+    plan = plan_folder(config.state_dir / "dnsmasq", files)
+    # Left behind by a run that was killed, or failed, before dnsmasq knew: the next one tells it.
+    stale = config.state_dir / ".dnsmasq-is-stale"
+    if plan.differs:
+        write_atomically(stale, "", durable=False)
+    apply_folder(plan)
+    for line in plan.describe():
+        say(line)
+    if stale.exists():
+        try:
+            reload()
+        except PerceusError as error:
+            return [error]
+        stale.unlink()
+    return []
 
 
 def _adopt(

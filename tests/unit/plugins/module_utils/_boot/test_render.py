@@ -50,7 +50,7 @@ def render(config: ClusterConfig) -> Render:
 def test_a_cluster_without_nodes_has_the_two_scripts_for_everybody(config: ClusterConfig) -> None:
     files = render_boot_files(Registry({}, ()), config, {})
     assert sorted(files.boot) == ["default.ipxe", "start.ipxe"]
-    assert (files.dhcp_hosts, files.dns_hosts) == ({}, {})
+    assert files.dnsmasq == {"dhcp-hosts": "", "dns-hosts": ""}
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,13 @@ def test_machines_start_with_their_own_script_and_unknown_ones_ask_every_second(
 
 def test_dnsmasq_gets_a_reservation_and_a_name(render: Render) -> None:
     files = render()
-    assert files.dhcp_hosts == {"n101": "52:54:00:00:00:01,52:54:00:00:00:02,set:perceus,10.17.5.101,n101,43200\n"}
-    assert files.dns_hosts == {"n101": "10.17.5.101 n101.cluster.internal n101\n"}
+    assert files.dnsmasq == {
+        "dhcp-hosts": "52:54:00:00:00:01,52:54:00:00:00:02,set:perceus,10.17.5.101,n101,43200\n",
+        "dns-hosts": "10.17.5.101 n101.cluster.internal n101\n",
+    }
 
 
 def test_a_disabled_node_keeps_its_address_and_name(render: Render) -> None:
     files = render(replace(NODE, enabled=False))
-    assert list(files.dhcp_hosts) == list(files.dns_hosts) == ["n101"]
+    assert "10.17.5.101,n101" in files.dnsmasq["dhcp-hosts"]
+    assert "n101.cluster.internal" in files.dnsmasq["dns-hosts"]

@@ -46,7 +46,10 @@ def tree(folder: Path) -> dict[Path, bytes]:
 
 
 def test_a_master_on_its_first_day_has_scripts_and_no_nodes(cluster: ClusterConfig) -> None:
-    assert run(cluster) == (0, ["added boot/start.ipxe", "added boot/default.ipxe"])
+    assert run(cluster) == (
+        0,
+        ["added dnsmasq/dhcp-hosts", "added dnsmasq/dns-hosts", "added boot/start.ipxe", "added boot/default.ipxe"],
+    )
     assert not cluster.registry.exists()
 
 
@@ -75,7 +78,7 @@ def test_a_broken_image_is_a_failure_and_stops_nothing_else(cluster: ClusterConf
     status, said = run(cluster)
     assert (status, said[-1]) == (1, "Cannot boot VNFS 'debian': 'current' points to '/etc'. Publish it again")
     assert "is broken" in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
-    assert (cluster.state_dir / "dhcp-hosts" / "n101").exists()
+    assert "n101" in (cluster.state_dir / "dnsmasq" / "dhcp-hosts").read_text()
 
 
 def test_a_full_node_range_is_a_failure_and_stops_nothing_else(cluster: ClusterConfig) -> None:
@@ -101,9 +104,9 @@ def test_a_lost_file_comes_back_and_a_changed_one_is_mended(cluster: ClusterConf
     lend(cluster, 20)
     run(cluster)
     before = tree(cluster.state_dir)
-    (cluster.state_dir / "dns-hosts" / "n101").unlink()
+    (cluster.state_dir / "dnsmasq" / "dns-hosts").unlink()
     (cluster.state_dir / "boot" / "start.ipxe").write_text("")
-    assert run(cluster) == (0, ["added dns-hosts/n101", "changed boot/start.ipxe"])
+    assert run(cluster) == (0, ["added dnsmasq/dns-hosts", "changed boot/start.ipxe"])
     assert tree(cluster.state_dir) == before
 
 
