@@ -58,7 +58,10 @@ def plan_folder(folder: Path, wanted: Mapping[str, str]) -> FolderPlan:
 
 
 def apply_folder(plan: FolderPlan) -> None:
-    """Carry out the plan; what a power cut takes of it, the next plan makes again. Raises :class:`PerceusError` when the folder cannot be made or written."""
+    """Carry out the plan; what a power cut takes of it, the next plan makes again.
+
+    Raises :class:`PerceusError` when the folder cannot be made or written.
+    """
     try:
         plan.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as error:
