@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import PerceusError
-from ._names import parse_group_name, parse_kernel_args, parse_mac, parse_node_name, parse_vnfs_name
+from ._names import parse_console, parse_group_name, parse_kernel_args, parse_mac, parse_node_name, parse_vnfs_name
 
 DEFAULT_CONFIG = Path("/etc/perceus/cluster.json")
 VERSION = 1
@@ -21,7 +21,6 @@ SHORTEST_LEASE = 120  # seconds; dnsmasq takes anything shorter as this
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,200}}$){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}", re.ASCII)
-_CONSOLE = re.compile(r"[A-Za-z0-9]+(?:,[A-Za-z0-9]+)*", re.ASCII)
 _PATTERN = re.compile(r"(?P<before>[^#]*)(?P<digits>#+)(?P<after>[^#]*)", re.ASCII)
 
 
@@ -258,7 +257,7 @@ _SETTINGS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     "default_vnfs": (str, parse_vnfs_name),
     "adoption": (str, _matches(re.compile("adopt|off"), "'adopt' or 'off'")),
     "masked_macs": (list, _macs),
-    "console": (str, _matches(_CONSOLE, "a console such as tty0 or ttyS0,115200")),
+    "console": (str, parse_console),
     "kernel_args": (str, parse_kernel_args),
     "lease_time": (int, _at_least(SHORTEST_LEASE)),
     "leases": (str, _absolute_path),

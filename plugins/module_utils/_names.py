@@ -7,16 +7,21 @@ the kernel's command line, a folder and an Ansible group.
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 from ._errors import PerceusError
 
 _NODE = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _VNFS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_MAC = re.compile(r"(?!00(?::00){5})[0-9a-f][02468ace](?::[0-9a-f]{2}){5}", re.ASCII)
 _MAC_FORMS = re.compile(
     r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|(?:[0-9a-f]{2}-){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}", re.ASCII
 )
+_CONSOLE = re.compile(r"[A-Za-z0-9]+(?:,[A-Za-z0-9]+)*", re.ASCII)
+_VARIABLE = re.compile(r"(?!perceus_)[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
 _UNKNOWN_MACHINE = re.compile(r"mac-[0-9a-f]{12}", re.ASCII)
 # iPXE expands ${}, joins commands with && and ||, and strips quotes and backslashes: none of these may come through it.
 _KERNEL_ARGS = re.compile(r"[A-Za-z0-9_.,:;=/@%+~()\[\] -]{0,400}", re.ASCII)
@@ -27,6 +32,8 @@ _RESERVED = frozenset(
     | {"ignore", "infinite"}
 )
 _RESERVED_VNFS = "capsules"  # nodes that boot a VNFS are in the group vnfs_NAME, VNFSs themselves in vnfs_capsules
+BOOT_TARGETS = ("image", "disk", "local", "memtest", "shell")
+LONGEST_DESCRIPTION = 200  # characters
 _CLIENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -69,12 +76,15 @@ def parse_mac(value: str) -> str:
 
     Accepts ``52:54:00:AA:BB:CC``, ``52-54-00-aa-bb-cc`` and ``5254.00aa.bbcc``.
     """
+    if _MAC.fullmatch(value):
+        return value
     if not _MAC_FORMS.fullmatch(value.lower()):
         raise PerceusError(f"Cannot use {value!r} as a MAC address: not six octets", hint="Write 52:54:00:aa:bb:cc")
     digits = re.sub("[^0-9a-f]", "", value.lower())
-    if int(digits, 16) == 0 or int(digits[:2], 16) & 1:
+    mac = ":".join(digits[index : index + 2] for index in range(0, 12, 2))
+    if not _MAC.fullmatch(mac):
         raise PerceusError(f"Cannot use {value!r} as a MAC address: it belongs to no single interface")
-    return ":".join(digits[index : index + 2] for index in range(0, 12, 2))
+    return mac
 
 
 def parse_kernel_args(value: str) -> str:
@@ -84,6 +94,55 @@ def parse_kernel_args(value: str) -> str:
             f"Cannot use {value!r} as kernel arguments: iPXE would change them",
             hint="Use at most 400 of A-Z, a-z, 0-9, space and _.,:;=/@%+~()[]-",
         )
+    return value
+
+
+def parse_console(value: str) -> str:
+    """Return ``value``, a console as the kernel's ``console=`` has it."""
+    if not _CONSOLE.fullmatch(value):
+        raise PerceusError(f"Cannot use {value!r}: it must be a console such as tty0 or ttyS0,115200")
+    return value
+
+
+def parse_boot(value: str) -> str:
+    """Return ``value`` if it is something that a node can be told to boot."""
+    if value not in BOOT_TARGETS:
+        raise PerceusError(f"Cannot boot {value!r}: no such boot target", hint=f"Use one of {', '.join(BOOT_TARGETS)}")
+    return value
+
+
+def parse_overlay_name(value: str) -> str:
+    """Return ``value`` if an overlay may have this name."""
+    if not _VNFS.fullmatch(value):
+        raise PerceusError(
+            f"Cannot name an overlay {value!r}: not a plain name",
+            hint="Use at most 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
+        )
+    return value
+
+
+def parse_description(value: str) -> str:
+    """Return ``value``, words for people, if it is one line."""
+    if len(value) > LONGEST_DESCRIPTION or not value.isprintable():
+        raise PerceusError(
+            f"Cannot use {value[:100]!r} as a description: not a line of text",
+            hint=f"Use at most {LONGEST_DESCRIPTION} characters and no line breaks",
+        )
+    return value
+
+
+def parse_variables(value: dict[Any, Any]) -> dict[str, Any]:
+    """Return ``value``, variables for an inventory host, if JSON can hold them and none has the name of one of ours."""
+    for name in value:
+        if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
+            raise PerceusError(
+                f"Cannot name a variable {name!r}: not a plain name, or one of the inventory's own",
+                hint="Begin with a letter or '_', use letters, digits and '_', and not the prefix 'perceus_'",
+            )
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PerceusError(f"Cannot keep variables {', '.join(value)}: {error}") from error
     return value
 
 

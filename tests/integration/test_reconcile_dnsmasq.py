@@ -14,12 +14,8 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import CommandError
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import (
-    Node,
-    Registry,
-    load_registry,
-    save_registry,
-)
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry, save_registry
 
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 NAME = "n101.cluster.internal"

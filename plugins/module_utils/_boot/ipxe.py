@@ -8,7 +8,7 @@ Each ends in a loop that asks the master again, so a machine follows what the ma
 from __future__ import annotations
 
 from .._config import ClusterConfig
-from .._nodes.registry import Node
+from .._nodes.registry import Node, Registry
 from .images import INITRAMFS, KERNEL, Image
 from .kernel_args import render_kernel_args
 
@@ -40,18 +40,38 @@ def render_default(config: ClusterConfig) -> str:
     )
 
 
-def render_boot(node: Node, image: Image, config: ClusterConfig, *, mac: str) -> str:
+def render_boot(node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str) -> str:
     """Return the script with which ``node`` boots ``image``."""
     kernel = config.image_url(image.vnfs, image.generation, KERNEL)
     initramfs = config.image_url(image.vnfs, image.generation, INITRAMFS)
+    arguments = render_kernel_args(node, image, registry, config, mac=mac)
     return _script(
         f"echo perceus: {node.name} boots VNFS {image.vnfs}, generation {image.generation}",
         "imgfree",
-        f"kernel {kernel} initrd={INITRAMFS} {render_kernel_args(node, image, config, mac=mac)} || goto failed",
+        f"kernel {kernel} initrd={INITRAMFS} {arguments} || goto failed",
         f"initrd {initramfs} || goto failed",
         "boot || goto failed",
         ":failed",
         "echo perceus: cannot boot; trying again",
+        *_try_again(config.boot_url(script_name(mac)), seconds=5),
+    )
+
+
+def render_local(node: Node, config: ClusterConfig, *, mac: str) -> str:
+    """Return the script of a node that boots from its first disk: UEFI firmware goes on to it by itself."""
+    return _script(
+        f"echo perceus: {node.name} boots from its own disk",
+        "iseq ${platform} efi && exit ||",
+        "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again",
+        *_try_again(config.boot_url(script_name(mac)), seconds=5),
+    )
+
+
+def render_shell(node: Node, config: ClusterConfig, *, mac: str) -> str:
+    """Return the script of a node that gives whoever stands before it iPXE's shell; ``exit`` leaves it."""
+    return _script(
+        f"echo perceus: {node.name} is to give you a shell of iPXE",
+        "shell ||",
         *_try_again(config.boot_url(script_name(mac)), seconds=5),
     )
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from .._config import ClusterConfig
-from .._nodes.registry import Node
+from .._nodes.registry import Node, Registry
 from .images import ROOT, Image
 
 
-def render_kernel_args(node: Node, image: Image, config: ClusterConfig, *, mac: str) -> str:
+def render_kernel_args(node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str) -> str:
     """Return the arguments with which ``node`` boots ``image`` through the interface ``mac``.
 
     ``BOOTIF`` is PXELINUX's form, hardware type first; ``ip`` is that of dracut.cmdline(7). What administrators added
@@ -28,9 +28,8 @@ def render_kernel_args(node: Node, image: Image, config: ClusterConfig, *, mac: 
         f"ip={node.address}::{own.ip}:{own.netmask}:{node.name}::none",
         f"systemd.hostname={node.name}",
         f"systemd.machine_id={node.machine_id}",
-        f"console={config.console}",
+        f"console={registry.effective_console(node, default=config.console).value}",
         *of_image.split(),
-        *config.kernel_args.split(),
-        *node.kernel_args.split(),
+        *(argument for added in registry.added_kernel_args(node, config) for argument in added.value.split()),
     ]
     return " ".join(arguments)

@@ -11,7 +11,17 @@ from .._errors import PerceusError
 from .._nodes.registry import Node, Registry
 from .dnsmasq import DHCP_HOSTS, DNS_HOSTS, render_dhcp_hosts, render_dns_hosts
 from .images import Image
-from .ipxe import DEFAULT, START, render_boot, render_default, render_start, render_wait, script_name
+from .ipxe import (
+    DEFAULT,
+    START,
+    render_boot,
+    render_default,
+    render_local,
+    render_shell,
+    render_start,
+    render_wait,
+    script_name,
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +41,8 @@ def render_boot_files(
     """
     boot = {START: render_start(config), DEFAULT: render_default(config)}
     for node in registry.nodes:
-        vnfs = registry.effective_vnfs(node, default=config.default_vnfs).value
         for mac in node.macs:
-            boot[script_name(mac)] = _render_script(node, vnfs, images[vnfs], config, mac=mac)
+            boot[script_name(mac)] = _render_script(node, registry, config, images, mac=mac)
     dnsmasq = {
         DHCP_HOSTS: render_dhcp_hosts(registry.nodes, config.masked_macs, lease_time=config.lease_time),
         DNS_HOSTS: render_dns_hosts(registry.nodes, domain=config.domain),
@@ -42,12 +51,26 @@ def render_boot_files(
 
 
 def _render_script(
-    node: Node, vnfs: str, image: Image | PerceusError | None, config: ClusterConfig, *, mac: str
+    node: Node,
+    registry: Registry,
+    config: ClusterConfig,
+    images: Mapping[str, Image | PerceusError | None],
+    *,
+    mac: str,
 ) -> str:
     if not node.enabled:
         return render_wait(node, "it is disabled", config, mac=mac)
+    boot = registry.effective_boot(node).value
+    if boot == "local":
+        return render_local(node, config, mac=mac)
+    if boot == "shell":
+        return render_shell(node, config, mac=mac)
+    if boot != "image":
+        return render_wait(node, f"this master has nothing to boot for {boot}", config, mac=mac)
+    vnfs = registry.effective_vnfs(node, default=config.default_vnfs).value
+    image = images[vnfs]
     if image is None:
         return render_wait(node, f"VNFS {vnfs} has no published image", config, mac=mac)
     if isinstance(image, PerceusError):
         return render_wait(node, f"the image of VNFS {vnfs} is broken, see the journal of the master", config, mac=mac)
-    return render_boot(node, image, config, mac=mac)
+    return render_boot(node, image, registry, config, mac=mac)

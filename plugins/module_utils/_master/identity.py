@@ -18,7 +18,8 @@ from .._config import ClusterConfig
 from .._errors import CommandError, PerceusError
 from .._fanout import fan_out
 from .._files import locked, write_atomically
-from .._nodes.registry import Node, Registry, load_registry
+from .._nodes.registry import Node, Registry
+from .._nodes.registry_file import load_registry
 from .._process import CommandRunner, Runner
 from .._reports import Report, load_reports
 from .._ssh import MASTER_KEY, Login, build_ssh_argv

@@ -20,7 +20,8 @@ from .._errors import PerceusError
 from .._files import locked, write_atomically
 from .._leases.reader import load_leases
 from .._nodes.adoption import apply_adoption, plan_adoption
-from .._nodes.registry import Registry, load_registry, save_registry
+from .._nodes.registry import Registry
+from .._nodes.registry_file import load_registry, save_registry
 from .._process import CommandRunner
 from .journal import say_in_journal
 

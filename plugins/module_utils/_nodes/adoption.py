@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._config import ClusterConfig
@@ -61,7 +61,7 @@ def apply_adoption(plan: AdoptionPlan, registry: Registry, config: ClusterConfig
     if not plan.nodes:
         return registry
     groups = {config.default_group: Group(config.default_group), **registry.groups}
-    return Registry(groups, registry.nodes).with_nodes(plan.nodes)
+    return replace(registry, groups=groups).with_nodes(plan.nodes)
 
 
 def _unknown_macs(leases: Iterable[Lease], registry: Registry, config: ClusterConfig, *, now: datetime) -> list[str]:

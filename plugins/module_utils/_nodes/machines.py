@@ -16,7 +16,8 @@ from .._leases.dnsmasq import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
 from .._reports import LastWord, last_words, latest_word, load_reports
-from .registry import Node, Registry, load_registry
+from .registry import Node, Registry
+from .registry_file import load_registry
 
 
 @dataclass(frozen=True)

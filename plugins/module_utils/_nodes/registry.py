@@ -1,32 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry: which node is what. One text file, one node a line, sorted; see docs/architecture.md for its format."""
+"""The registry as a value: which node is what, and what a node is in effect by its group and the cluster."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from ipaddress import AddressValueError, IPv4Address
-from pathlib import Path
+from ipaddress import IPv4Address
 from typing import Any
 
+from .._config import ClusterConfig
 from .._errors import PerceusError
-from .._files import write_atomically
-from .._names import parse_group_name, parse_kernel_args, parse_mac, parse_node_name, parse_vnfs_name
 
-FORMAT = "perceus-nodes"
-VERSION = 1
-
-_MACHINE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
-_NODE_KEYS = frozenset({"name", "macs", "address", "group", "enabled", "machine_id", "adopted", "vnfs", "kernel_args"})
+DEFAULT_BOOT = "image"
 
 
 @dataclass(frozen=True)
 class Node:
-    """One machine. ``vnfs`` is None when its group decides; ``adopted`` is UTC, ``2030-01-01T00:00:00Z``."""
+    """One machine. ``vnfs``, ``boot`` and ``console`` are None when its group decides; ``kernel_args`` add to its
+    group's; ``adopted`` is UTC, ``2030-01-01T00:00:00Z``; ``variables`` become variables of its inventory host.
+    """
 
     name: str
     macs: tuple[str, ...]
@@ -36,15 +30,24 @@ class Node:
     machine_id: str
     adopted: str
     vnfs: str | None = None
+    boot: str | None = None
+    console: str | None = None
     kernel_args: str = ""
+    description: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
 class Group:
-    """A group's policy. ``vnfs`` is None when the cluster's default decides."""
+    """A group's policy. ``vnfs``, ``boot`` and ``console`` are None when the cluster decides."""
 
     name: str
     vnfs: str | None = None
+    boot: str | None = None
+    console: str | None = None
+    kernel_args: str = ""
+    overlays: tuple[str, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,14 @@ class Effective:
 
 @dataclass(frozen=True)
 class Registry:
-    """All groups and nodes, the nodes in natural order of their names; no name, MAC or address twice."""
+    """All groups and nodes, the nodes in natural order of their names; no name, MAC or address twice.
+
+    ``masked`` has the reason for each MAC that another boot system owns, beside those that the configuration masks.
+    """
 
     groups: Mapping[str, Group]
     nodes: tuple[Node, ...]
+    masked: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
@@ -77,12 +84,32 @@ class Registry:
 
     def effective_vnfs(self, node: Node, *, default: str) -> Effective:
         """Return the VNFS that ``node`` boots: its own, else its group's, else the cluster's ``default``."""
-        if node.vnfs is not None:
-            return Effective(node.vnfs, "node")
+        return self._effective("vnfs", node, default)
+
+    def effective_boot(self, node: Node) -> Effective:
+        """Return what ``node`` boots: ``image`` (of its VNFS), ``disk``, ``local``, ``memtest`` or ``shell``."""
+        return self._effective("boot", node, DEFAULT_BOOT)
+
+    def effective_console(self, node: Node, *, default: str) -> Effective:
+        """Return the node's console."""
+        return self._effective("console", node, default)
+
+    def added_kernel_args(self, node: Node, config: ClusterConfig) -> tuple[Effective, ...]:
+        """Return what is added to the VNFS's kernel arguments, the most particular last: the kernel heeds that."""
         group = self.groups.get(node.group)
-        if group is not None and group.vnfs is not None:
-            return Effective(group.vnfs, "group")
-        return Effective(default, "default")
+        added = (
+            Effective(config.kernel_args, "default"),
+            Effective(group.kernel_args if group else "", "group"),
+            Effective(node.kernel_args, "node"),
+        )
+        return tuple(args for args in added if args.value)
+
+    def _effective(self, key: str, node: Node, default: str) -> Effective:
+        own: str | None = getattr(node, key)
+        if own is not None:
+            return Effective(own, "node")
+        policy: str | None = getattr(self.groups.get(node.group), key, None)
+        return Effective(default, "default") if policy is None else Effective(policy, "group")
 
     def vnfs_in_use(self, *, default: str) -> list[str]:
         """Return the names of the VNFSs that nodes boot, sorted."""
@@ -90,171 +117,38 @@ class Registry:
 
     def with_nodes(self, added: Iterable[Node]) -> Registry:
         """Return a registry that also holds ``added``. Raises :class:`PerceusError` on a name, MAC or address twice."""
-        nodes = sorted([*self.nodes, *added], key=_natural_order)
-        for index, twice in _duplicates(nodes):
+        nodes = in_natural_order([*self.nodes, *added])
+        for index, twice in find_duplicates(nodes, self.masked):
             raise PerceusError(f"Cannot register node {nodes[index].name!r}: {twice}", hint="Remove one of the two")
-        return Registry(self.groups, tuple(nodes))
+        return replace(self, nodes=nodes)
 
 
 EMPTY = Registry({}, ())
 
 
-def load_registry(source: Path) -> Registry:
-    """Read the registry; a file that does not exist is an empty one.
-
-    Raises :class:`PerceusError`, which names file and line, when it is corrupt or written by a newer version.
-    """
-    try:
-        text = source.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return EMPTY
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise PerceusError(f"Cannot read registry {str(source)!r}: {reason}") from error
-    return parse_registry(text, source=str(source))
+def in_natural_order(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """Return the nodes with n9 before n10: runs of digits compare as numbers."""
+    return tuple(sorted(nodes, key=_natural_key))
 
 
-def save_registry(target: Path, registry: Registry) -> bool:
-    """Write the registry and return whether its bytes changed. The caller holds the cluster's lock since it read it."""
-    return write_atomically(target, render_registry(registry))
-
-
-def render_registry(registry: Registry) -> str:
-    """Return the text of ``nodes.json``."""
-    groups = {
-        name: {} if group.vnfs is None else {"vnfs": group.vnfs} for name, group in sorted(registry.groups.items())
-    }
-    lines = ",\n".join(json.dumps(_to_json(node)) for node in registry.nodes)
-    return (
-        f'{{"format": "{FORMAT}", "version": {VERSION},\n"groups": {json.dumps(groups)},\n'
-        f'"nodes": [\n{lines}{chr(10) if lines else ""}]}}\n'
-    )
-
-
-def parse_registry(text: str, *, source: str = "nodes.json") -> Registry:
-    """Turn the text of ``nodes.json`` into a registry. Raises :class:`PerceusError` naming ``source`` and line."""
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        line = f" line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise _corrupt(source, f"{line}: not JSON ({error})") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise _corrupt(source, f": not of format {FORMAT!r}")
-    version = document.get("version")
-    if not isinstance(version, int) or version < 1:
-        raise _corrupt(source, f": no version {version!r} exists")
-    if version > VERSION:
-        raise PerceusError(
-            f"Cannot read registry {source!r}: version {version} is newer than {VERSION}",
-            hint="Use the perceus.cluster that wrote it, or a newer one",
-        )
-    groups, entries = document.get("groups"), document.get("nodes")
-    if not isinstance(groups, dict) or not isinstance(entries, list):
-        raise _corrupt(source, ": 'groups' must be an object and 'nodes' a list")
-    try:
-        parsed_groups = {name: _parse_group(name, value) for name, value in groups.items()}
-    except PerceusError as error:
-        raise _corrupt(source, f": {error.msg}") from error
-    nodes = []
-    for entry in entries:
-        try:
-            nodes.append(_parse_node(entry))
-        except PerceusError as error:
-            raise _corrupt(source, f"{_line_of(entry, text)}: {error.msg}") from error
-    for index, twice in _duplicates(nodes):
-        raise _corrupt(source, f"{_line_of(entries[index], text)}: {twice}")
-    return Registry(parsed_groups, tuple(sorted(nodes, key=_natural_order)))
-
-
-def _corrupt(source: str, what: str) -> PerceusError:
-    return PerceusError(f"Cannot read registry {source!r}{what}", hint="Mend it, or restore it from a backup")
-
-
-def _line_of(entry: object, text: str) -> str:
-    """Return where ``entry`` last stands, as part of an error message, if it has a line of its own."""
-    found = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            if json.loads(line.rstrip().rstrip(",")) == entry:
-                found = f" line {number}"
-        except ValueError:
-            continue
-    return found
-
-
-def _parse_group(name: str, value: Any) -> Group:
-    parse_group_name(name)
-    if not isinstance(value, dict) or not set(value) <= {"vnfs"} or not isinstance(value.get("vnfs", ""), str):
-        raise PerceusError(f"group {name!r} is not an object with at most a 'vnfs'")
-    return Group(name, parse_vnfs_name(value["vnfs"]) if "vnfs" in value else None)
-
-
-def _parse_node(entry: Any) -> Node:
-    if not isinstance(entry, dict):
-        raise PerceusError(f"a node is an object, not {entry!r}")
-    unknown = sorted(set(entry) - _NODE_KEYS)
-    if unknown:
-        raise PerceusError(f"a node has no {unknown[0]!r}")
-
-    def value(key: str, kind: type, default: Any = None) -> Any:
-        found = entry.get(key, default)
-        if not isinstance(found, kind):
-            raise PerceusError(f"{key!r} of a node cannot be {found!r}")
-        return found
-
-    def matching(key: str, pattern: re.Pattern[str]) -> str:
-        found: str = value(key, str)
-        if not pattern.fullmatch(found):
-            raise PerceusError(f"{key!r} of a node cannot be {found!r}")
-        return found
-
-    macs = tuple(parse_mac(str(mac)) for mac in value("macs", list))
-    if not macs:
-        raise PerceusError("a node needs at least one MAC address")
-    try:
-        address = IPv4Address(value("address", str))
-    except AddressValueError as error:
-        raise PerceusError(f"'address' of a node cannot be {entry['address']!r}") from error
-    return Node(
-        name=parse_node_name(value("name", str)),
-        macs=macs,
-        address=address,
-        group=parse_group_name(value("group", str)),
-        enabled=value("enabled", bool),
-        machine_id=matching("machine_id", _MACHINE_ID),
-        adopted=matching("adopted", _TIME),
-        vnfs=parse_vnfs_name(value("vnfs", str)) if "vnfs" in entry else None,
-        kernel_args=parse_kernel_args(value("kernel_args", str, "")),
-    )
-
-
-def _to_json(node: Node) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "name": node.name,
-        "macs": list(node.macs),
-        "address": str(node.address),
-        "group": node.group,
-        "enabled": node.enabled,
-        "machine_id": node.machine_id,
-        "adopted": node.adopted,
-    }
-    if node.vnfs is not None:
-        entry["vnfs"] = node.vnfs
-    if node.kernel_args:
-        entry["kernel_args"] = node.kernel_args
-    return entry
-
-
-def _natural_order(node: Node) -> list[tuple[int, str]]:
-    """Sort n9 before n10: runs of digits compare as numbers."""
+def _natural_key(node: Node) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", node.name)]
 
 
-def _duplicates(nodes: Sequence[Node]) -> Iterator[tuple[int, str]]:
-    """Yield index and reason for each name, MAC and address that stands there before."""
-    owners: dict[str, str] = {}
+def find_duplicates(nodes: Sequence[Node], masked: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Yield index and reason for each name, MAC and address that stands there before, and for each masked MAC."""
+    names: dict[str, str] = {}
+    addresses: dict[IPv4Address, str] = {}
+    macs: dict[str, str] = {}
     for index, node in enumerate(nodes):
-        for key in (f"name {node.name}", f"address {node.address}", *(f"MAC {mac}" for mac in node.macs)):
-            if key in owners:
-                yield index, f"{key} belongs to node {owners[key]!r} already"
-            owners[key] = node.name
+        if node.name in names:
+            yield index, f"name {node.name} belongs to node {node.name!r} already"
+        if node.address in addresses:
+            yield index, f"address {node.address} belongs to node {addresses[node.address]!r} already"
+        names[node.name] = addresses[node.address] = node.name
+        for mac in node.macs:
+            if mac in macs:
+                yield index, f"MAC {mac} belongs to node {macs[mac]!r} already"
+            if mac in masked:
+                yield index, f"MAC {mac} is masked"
+            macs[mac] = node.name

@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry, save_registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import save_registry
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
 
 PACKAGE = "ansible_collections.perceus.cluster.plugins.module_utils._master"

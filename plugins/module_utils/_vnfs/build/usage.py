@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..._config import load_config
 from ..._errors import PerceusError
-from ..._nodes.registry import load_registry
+from ..._nodes.registry_file import load_registry
 from ..._reports import last_words, latest_word, load_reports
 from ..store import Vnfs, refuse_mounts
 from ..work.session import refuse_others

@@ -15,7 +15,7 @@ from ..._config import DEFAULT_CONFIG, load_config
 from ..._errors import CommandError, PerceusError
 from ..._livesync.rsync import NEVER_TOUCHED, translate
 from ..._names import parse_node_name
-from ..._nodes.registry import load_registry
+from ..._nodes.registry_file import load_registry
 from ..._ssh import Login, build_shell_argv
 from ..image.patterns import compile_patterns
 from ..recipe.check import check

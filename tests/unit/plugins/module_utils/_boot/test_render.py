@@ -11,7 +11,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._boot.overrides im
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.render import BootFiles, render_boot_files
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Group, Node, Registry
 
 GENERATION, SHA256 = "0123456789abcdef", "ab" * 32
 NODE = Node(
@@ -101,6 +101,27 @@ def test_a_node_that_cannot_boot_says_why_and_asks_again(
     assert "kernel" not in script
     assert "evil" not in script
     assert "chain --replace --autofree http://10.17.5.1/boot/52-54-00-00-00-01.ipxe || goto again" in script
+
+
+def test_a_nodes_group_has_its_say_in_the_kernel_arguments(config: ClusterConfig) -> None:
+    registry = Registry({"compute": Group("compute", console="ttyS1", kernel_args="from=group")}, (NODE,))
+    script = render_boot_files(registry, config, {"debian": IMAGE}).boot["52-54-00-00-00-02.ipxe"]
+    assert " console=ttyS1 from=vnfs from=cluster from=group from=node || goto failed\n" in script
+
+
+@pytest.mark.parametrize(
+    ("boot", "command"),
+    [
+        ("local", "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again"),
+        ("shell", "shell ||"),
+        ("memtest", "echo perceus: n101 does not boot: this master has nothing to boot for memtest"),
+    ],
+)
+def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: str, command: str) -> None:
+    script = render(replace(NODE, boot=boot), None).boot["52-54-00-00-00-01.ipxe"]
+    assert command in script.splitlines()
+    assert "kernel" not in script
+    assert script.endswith("chain --replace --autofree http://10.17.5.1/boot/52-54-00-00-00-01.ipxe || goto again\n")
 
 
 def test_every_script_ends_in_a_loop_that_asks_the_master_again(render: Render) -> None:

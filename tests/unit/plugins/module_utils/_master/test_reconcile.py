@@ -13,7 +13,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._config import Clu
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import load_registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
 
 FAR = 4000000000
 
