@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from .._errors import PerceusError
 from .._process import CommandRunner
 from .._vnfs.store import STORE, held, vnfs_in
-from .._vnfs.work.sandbox import Sandbox, chase
+from .._vnfs.work.sandbox import Sandbox, inside
 
 NAME = "vnfs-shell"
 NOT_ENTERED = 125  # as env(1) and others: the program itself was not started
@@ -36,6 +36,6 @@ def run(name: str, argv: Sequence[str], *, first: bool) -> int:
 
 def _find_shell(sandbox: Sandbox) -> str:
     for shell in SHELLS:
-        if (sandbox.rootfs / chase(sandbox.rootfs, shell)[1:]).exists():
+        if inside(sandbox.rootfs, shell).exists():
             return shell
     raise PerceusError("Cannot open a shell: the tree has none", hint="Name a program that it has")

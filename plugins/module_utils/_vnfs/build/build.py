@@ -22,7 +22,7 @@ from ..sources import SOURCES, plain_source, want_source
 from ..sources.clone import Clone
 from ..sources.order import Order
 from ..store import STORE, Vnfs, building, install_tree, remove_vnfs, vnfs_in
-from ..work.sandbox import Sandbox, chase
+from ..work.sandbox import Sandbox, inside
 from .families import UNKNOWN, load_family
 from .includes import copy_include, digest_include
 
@@ -181,10 +181,6 @@ def find_units(rootfs: Path, units: Iterable[str]) -> list[str]:
     """Return those of ``units`` that a tree has. Not every distribution has them all, and without systemd none counts:
     such a tree cannot be published, but completed.
     """
-    if not os.path.lexists(_inside(rootfs, "/usr/bin/systemctl")):
+    if not os.path.lexists(inside(rootfs, "/usr/bin/systemctl")):
         return []
-    return [unit for unit in units if any(os.path.lexists(_inside(rootfs, f"{folder}/{unit}")) for folder in UNITS)]
-
-
-def _inside(rootfs: Path, name: str) -> Path:
-    return rootfs / chase(rootfs, name)[1:]
+    return [unit for unit in units if any(os.path.lexists(inside(rootfs, f"{folder}/{unit}")) for folder in UNITS)]

@@ -18,6 +18,7 @@ from typing import IO, NoReturn
 
 from ..._errors import CommandError, PerceusError
 from ..._process import Runner, output_of
+from ..image.manifest import hash_stream
 
 PROGRAMS = {  # by the first bytes of what they made
     b"\x1f\x8b": ("gzip",),
@@ -60,7 +61,9 @@ class Member:
 
 @dataclass(frozen=True)
 class Archive:
-    """An open archive. ``program`` is what decompresses it, empty for nothing."""
+    """An open archive, which stays what it is whatever its name comes to stand for. ``program`` is what decompresses
+    it, empty for nothing.
+    """
 
     file: Path
     stream: IO[bytes]
@@ -70,6 +73,20 @@ class Archive:
     def size(self) -> int:
         """In bytes, as it lies there."""
         return os.fstat(self.stream.fileno()).st_size
+
+    def checksum(self) -> str:
+        """Return ``sha256:`` and the hex of all its bytes."""
+        self.stream.seek(0)
+        return f"sha256:{hash_stream(self.stream)}"
+
+    def require_checksum(self, wanted: str | None) -> str:
+        """Return the checksum. Raises :class:`PerceusError` when another was wanted."""
+        found = self.checksum()
+        if wanted not in (None, found):
+            raise PerceusError(
+                f"Cannot trust {str(self.file)!r}: its checksum is {found}, not {wanted}", hint="Fetch it again"
+            )
+        return found
 
     def position(self) -> int:
         """Return how many bytes have been read, also by the program that decompresses them."""
@@ -164,7 +181,7 @@ def build_unpack_argv(archive: Archive, target: Path) -> list[str]:
     programs = [word for name in ("bin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")]
     return [
         *("bwrap", "--ro-bind", "/usr", "/usr", *programs, "--proc", "/proc", "--dev", "/dev"),
-        *("--ro-bind", str(archive.file.resolve()), "/archive", "--bind", str(target), "/tree"),
+        *("--ro-bind", f"/proc/{os.getpid()}/fd/{archive.stream.fileno()}", "/archive", "--bind", str(target), "/tree"),
         *("--unshare-pid", "--unshare-ipc", "--unshare-net", "--cap-add", "ALL", "--die-with-parent", "--"),
         *("tar", "--extract", "--file=/archive", "--directory=/tree", "--preserve-permissions", "--same-owner"),
         *PRESERVING,

@@ -23,7 +23,7 @@ from ..._process import Runner
 from ..image.acls import ACLS
 from ..image.manifest import EMPTY_MACHINE_ID, Manifest, hash_stream, walk_tree
 from ..phases import Phases, growth_on
-from ..recipe.check import check
+from ..recipe.check import SHA256, check
 from ..recipe.fields import plain, take_fields
 from ..work.sandbox import MortalRunner
 from .archive import PRESERVING, Archive, Member, Room, naming_the_cause
@@ -33,7 +33,6 @@ VERSION = 1
 SUFFIX = ".vnfs"
 HEADER, MANIFEST, TREE = "capsule.json", "manifest.json", "rootfs"
 LARGEST_HEADER, LARGEST_MANIFEST = 1024**2, 512 * 1024**2  # bytes
-CHECKSUM = re.compile("sha256:[0-9a-f]{64}")
 
 PACKING = (
     *("--format=pax", "--no-recursion", *PRESERVING),
@@ -42,7 +41,6 @@ PACKING = (
 )
 MADE = (EMPTY_MACHINE_ID.name, ACLS)  # for an image, and not from the tree
 
-_SHA256 = re.compile("[0-9a-f]{64}")
 _GENERATION = re.compile("[0-9a-f]{16}")
 
 
@@ -62,7 +60,7 @@ class Header:
 
     def __post_init__(self) -> None:
         check("generation", self.generation, _GENERATION)
-        check("manifest's SHA-256", self.manifest, _SHA256)
+        check("manifest's SHA-256", self.manifest, SHA256)
         if self.files < 0 or self.bytes < 0:
             raise PerceusError(f"Cannot use the header: {self.files} files with {self.bytes} bytes cannot be")
 
@@ -132,16 +130,6 @@ def find_checksum(capsule: Path) -> str:
     with capsule.open("rb") as stream:
         os.fsync(stream.fileno())
         return f"sha256:{hash_stream(stream)}"
-
-
-def require_checksum(capsule: Path, wanted: str | None) -> str:
-    """Return the checksum of a capsule. Raises :class:`PerceusError` when another was wanted."""
-    found = find_checksum(capsule)
-    if wanted not in (None, found):
-        raise PerceusError(
-            f"Cannot trust {str(capsule)!r}: its checksum is {found}, not {wanted}", hint="Fetch it again"
-        )
-    return found
 
 
 def check_capsule(archive: Archive, *, room: Room, devices: bool) -> Header:

@@ -17,7 +17,7 @@ from ..sources.capsule import Capsule
 from ..store import Vnfs, building, install_tree, refuse_mounts
 from ..work.session import refuse_others
 from .archive import Archive, free_room
-from .capsule import Header, check_capsule, require_checksum, unpack_capsule
+from .capsule import Header, check_capsule, unpack_capsule
 
 # What is taken over of a stranger's recipe: nothing that would have this master give away a file of its own.
 TAKEN = ("node_files", "base_packages", "kernel_package", "packages", "source_date_epoch")
@@ -55,7 +55,7 @@ def plan_import(vnfs: Vnfs, archive: Archive, source: Capsule, *, force: bool, p
     A VNFS that was imported from it is left as it is. Any other that is there is replaced only by ``force``.
     """
     with phases.measured("checksum"):
-        checksum = require_checksum(archive.file, source.checksum)
+        checksum = archive.require_checksum(source.checksum)
     current = load_current(vnfs)
     if current is not None and not force:
         if isinstance(current.source, Capsule) and current.source.checksum == checksum:

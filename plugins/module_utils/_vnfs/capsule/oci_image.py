@@ -14,7 +14,7 @@ from pathlib import Path
 from ..._errors import PerceusError
 from ..._process import Runner
 from ..image.manifest import Manifest
-from ..recipe.check import check
+from ..recipe.check import CHECKSUM, check
 from ..work.sandbox import MortalRunner
 from .archive import naming_the_cause
 from .capsule import PACKING, find_checksum, name_files, write_made
@@ -24,7 +24,6 @@ EPOCH = "1970-01-01T00:00:00Z"  # an image of the same content is the same image
 
 # docker://registry.example:5000/compute/debian:12, or oci:/srv/layout:tag
 _REFERENCE = re.compile(r"docker://[A-Za-z0-9][A-Za-z0-9._:/-]*|oci:/[A-Za-z0-9._/-]+(?::[A-Za-z0-9._-]+)?", re.ASCII)
-_DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 def parse_reference(text: str) -> str:
@@ -76,7 +75,7 @@ def find_pushed(reference: str, *, runner: Runner) -> str | None:
     """Return the digest that an image has where it is to be pushed to, None when there is none, or no answer."""
     done = MortalRunner(runner)(("skopeo", "inspect", "--format", "{{.Digest}}", reference), expected=(0, 1, 2))
     found = done.stdout.strip()
-    return found if _DIGEST.fullmatch(found) else None
+    return found if CHECKSUM.fullmatch(found) else None
 
 
 def push_image(layout: Path, reference: str, *, tag: str, runner: Runner) -> None:

@@ -16,6 +16,7 @@ from .acls import ACCESS, DEFAULT
 KEPT_ATTRIBUTES = ("security.", "trusted.", "user.")
 JOURNAL = "var/log/journal"  # tmpfiles.d(5) sets its access control lists at each boot
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode  # made once: a tree has many files
 _KINDS = {
     stat.S_IFREG: "file",
     stat.S_IFDIR: "folder",
@@ -58,14 +59,19 @@ class Entry:
             fields.update(size=self.size, sha256=self.sha256)
         if self.kind != "folder":
             fields.update(mtime=self.mtime)
-        fields.update({key: getattr(self, key) for key in ("target", "device", "same") if getattr(self, key)})
+        if self.target:
+            fields.update(target=self.target)
+        if self.device:
+            fields.update(device=self.device)
+        if self.same:
+            fields.update(same=self.same)
         if self.xattrs:
             fields.update(xattrs=dict(self.xattrs))
         return fields
 
     def render(self) -> str:
         """Return the entry as one line of JSON."""
-        return json.dumps(self.as_fields(), separators=(",", ":"))
+        return _compact(self.as_fields())
 
     @property
     def has_acls(self) -> bool:
@@ -74,15 +80,12 @@ class Entry:
 
 
 def parse_entry(fields: dict[str, Any]) -> Entry:
-    device = fields.get("device")
-    return Entry(
-        **{
-            **fields,
-            "mode": int(fields["mode"], 8),
-            "device": tuple(device) if device else None,
-            "xattrs": tuple(fields.get("xattrs", {}).items()),
-        }
-    )
+    typed = {**fields, "mode": int(fields["mode"], 8)}
+    if "device" in fields:
+        typed["device"] = tuple(fields["device"])
+    if "xattrs" in fields:
+        typed["xattrs"] = tuple(fields["xattrs"].items())
+    return Entry(**typed)
 
 
 def kind_of(status: os.stat_result) -> str:

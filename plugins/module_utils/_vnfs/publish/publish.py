@@ -10,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -39,9 +38,10 @@ from ..recipe.options import Options
 from ..recipe.recipe import Recipe
 from ..report.packages import load_installed
 from ..store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
-from ..work.sandbox import MortalRunner, Sandbox
+from ..work.sandbox import Sandbox
 from .initramfs import INSIDE, Initramfs, lent_folder, provide_initramfs, take_file
 from .retention import Retention, Running, plan_retention
+from .squashfs import pack_squashfs
 
 SETFACL = "usr/bin/setfacl"
 
@@ -236,42 +236,26 @@ def _copy_kernel(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
 
 def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, target: Path, runner: Runner) -> None:
     """Pack the tree; ``folder`` takes what is written for mksquashfs alone."""
-    left_out, acls = folder / "left-out", folder / "acls"
-    left_out.write_bytes(os.fsencode(render_left_out(plan.manifest.left_out)))
+    acls = folder / "acls"
     acls.write_bytes(os.fsencode(plan.manifest.acls))
-    argv = build_mksquashfs_argv(plan, rootfs=vnfs.rootfs, target=target, left_out=left_out, acls=acls)
-    MortalRunner(runner)(argv, env={"LC_ALL": "C"})  # a name is bytes
+    pack_squashfs(
+        vnfs.rootfs,
+        target,
+        left_out=plan.manifest.left_out,
+        level=plan.options.compression_level,
+        scratch=folder,
+        runner=runner,
+        more=render_additions(plan, acls),
+    )
 
 
-def render_left_out(names: Iterable[str]) -> str:
-    """Return the file of names for ``mksquashfs -wildcards -ef``. Those of several lines cannot be in it.
-
-    The backslash before each has a leading space, or ``#``, taken as part of the name.
-    """
-    return "".join(f"\\{_literally(name)}\n" for name in names if "\n" not in name)
-
-
-def build_mksquashfs_argv(plan: Plan, *, rootfs: Path, target: Path, left_out: Path, acls: Path) -> list[str]:
-    """Return the command line that packs the tree, less what is left out, with an empty machine id.
-
-    Without ``-wildcards`` mksquashfs would leave out a file with all its names, for one of them.
-    """
-    manifest = plan.manifest
-    in_lines = [_literally(name) for name in manifest.left_out if "\n" in name]
-    return [
-        *("mksquashfs", str(rootfs), str(target), "-noappend", "-no-progress", "-quiet", "-xattrs"),
-        *("-comp", "zstd", "-Xcompression-level", str(plan.options.compression_level)),
+def render_additions(plan: Plan, acls: Path) -> tuple[str, ...]:
+    """Return the options of mksquashfs that date the image and give it what no tree has."""
+    return (
         *(("-mkfs-time", str(plan.epoch)) if plan.epoch is not None else ()),
         *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
-        *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if manifest.acls else ()),
-        *("-wildcards", "-ef", str(left_out)),
-        *(("-e", *in_lines) if in_lines else ()),
-    ]
-
-
-def _literally(name: str) -> str:
-    """Return the wildcard that matches this name alone."""
-    return re.sub(r"([][*?\\+@!()|])", r"\\\1", name)
+        *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if plan.manifest.acls else ()),
+    )
 
 
 def _describe_tree(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
@@ -282,7 +266,12 @@ def _describe_tree(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
 
 def _describe_image(plan: Plan, image: Path) -> None:
     """Write header and checksums, and have all of the image on disk."""
-    files = {name: _file_facts(image / name) for name in (KERNEL, INITRAMFS, ROOT)}
+    described = (KERNEL, INITRAMFS, ROOT, "manifest.json", "packages.json")
+    with ThreadPoolExecutor() as pool:
+        syncing = [pool.submit(_sync_file, image / name) for name in described]
+        facts = dict(zip(described, pool.map(lambda name: _file_facts(image / name), described)))
+    for synced in syncing:
+        synced.result()
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -293,17 +282,21 @@ def _describe_image(plan: Plan, image: Path) -> None:
         "root_mode": plan.options.root_mode,
         "options": plain(plan.options),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "files": files,
+        "files": {name: facts[name] for name in (KERNEL, INITRAMFS, ROOT)},
         "tree_size": plan.manifest.size,
         "tree_files": len(plan.manifest.entries),
     }
     write_atomically(image / "image.json", json.dumps(header, indent=1) + "\n")
-    described = [*files, "manifest.json", "packages.json", "image.json"]
-    sums = "".join(f"{_file_facts(image / name)['sha256']}  {name}\n" for name in described)
+    facts["image.json"] = _file_facts(image / "image.json")
+    sums = "".join(f"{fact['sha256']}  {name}\n" for name, fact in facts.items())
     write_atomically(image / "SHA256SUMS", sums)
+
+
+def _sync_file(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _file_facts(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
-        os.fsync(stream.fileno())
         return {"sha256": hash_stream(stream), "size": os.fstat(stream.fileno()).st_size}

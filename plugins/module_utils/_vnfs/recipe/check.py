@@ -9,6 +9,8 @@ from ..._errors import PerceusError
 
 NAME = re.compile(r"/[A-Za-z0-9 ./@:~_+-]*", re.ASCII)  # of a file, absolute
 PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.+_:~-]*[A-Za-z0-9+])?", re.ASCII)
+SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+CHECKSUM = re.compile(rf"sha256:{SHA256.pattern}", re.ASCII)
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9./_-]*", re.ASCII)
 
 

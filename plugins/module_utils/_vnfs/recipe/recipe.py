@@ -19,7 +19,7 @@ from ..build.families import UNKNOWN, Family
 from ..build.includes import Include
 from ..sources import parse_source, plain_source
 from ..sources.base import Source
-from .check import PACKAGE, check
+from .check import PACKAGE, SHA256, check
 from .fields import plain, take_fields
 from .options import Options
 
@@ -51,7 +51,7 @@ class Recipe:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        check("node files' digest", self.node_files, re.compile("[0-9a-f]{64}"))
+        check("node files' digest", self.node_files, SHA256)
         if self.root_password_hash and not _HASH.fullmatch(self.root_password_hash):
             raise PerceusError("Cannot use the root password's hash: it is not in the form of crypt(5)")
         for package in self.all_packages():

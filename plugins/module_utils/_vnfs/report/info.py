@@ -149,8 +149,8 @@ def _gather(vnfs: Vnfs, recipe: Recipe | None, served: Header | None, wanted: Wa
         if "packages" in wanted.gather:
             gathered["packages"] = [asdict(package) for package in content.installed.packages]
     if "hybridize" in wanted.gather and recipe is not None and recipe.options.hybridize:
-        entries = load_content(vnfs, TREE, runner=runner).manifest.entries
-        savings = measure_savings(vnfs.rootfs, entries, recipe.options, runner=runner)
+        manifest = load_content(vnfs, TREE, runner=runner).manifest
+        savings = measure_savings(vnfs.rootfs, manifest, recipe.options, runner=runner)
         gathered["hybridize"] = [asdict(saving) for saving in savings]
     return gathered
 

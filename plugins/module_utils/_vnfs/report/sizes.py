@@ -13,9 +13,10 @@ from pathlib import Path
 from ..._boot.images import INITRAMFS, ROOT
 from ..._process import Runner
 from ..image.entry import Entry
+from ..image.manifest import Manifest
 from ..image.patterns import compile_patterns
+from ..publish.squashfs import pack_squashfs
 from ..recipe.options import Options
-from ..work.sandbox import MortalRunner
 from .content import Header
 from .packages import Installed
 
@@ -103,28 +104,38 @@ def _with_folders(name: str) -> Iterator[str]:
         name = name.rpartition("/")[0]
 
 
-def measure_savings(rootfs: Path, entries: Iterable[Entry], options: Options, *, runner: Runner) -> Iterator[Saving]:
+def measure_savings(rootfs: Path, manifest: Manifest, options: Options, *, runner: Runner) -> Iterator[Saving]:
     """Yield what each pattern of the option ``hybridize`` would save, found by compressing those files by themselves.
 
     A file counts for the first pattern that matches it.
     """
     patterns = compile_patterns(options.hybridize)
     matched: Mapping[str, list[Entry]] = {pattern: [] for pattern in options.hybridize}
-    for entry in entries:
+    for entry in manifest.entries:
         pattern = patterns.match(entry.name, is_folder=entry.kind == "folder")
         if pattern is not None:
             matched[pattern].append(entry)
     for pattern, found in matched.items():
         files = [entry for entry in found if entry.kind == "file" and not entry.same]
-        ram = _compressed_size(rootfs, found, options, runner) if files else 0
+        ram = _compressed_size(rootfs, manifest, {entry.name for entry in found}, options, runner) if files else 0
         yield Saving(pattern, len(files), sum(entry.size for entry in files), ram)
 
 
-def _compressed_size(rootfs: Path, entries: Iterable[Entry], options: Options, runner: Runner) -> int:
-    names = {entry.name for entry in entries}
-    top = [str(rootfs / name) for name in sorted(names) if name.rpartition("/")[0] not in names]
+def _compressed_size(rootfs: Path, manifest: Manifest, names: set[str], options: Options, runner: Runner) -> int:
+    """Return the bytes of an image that has nothing but these names and the folders above them."""
+    opened = {"", *(folder for name in names for folder in _with_folders(name))} - names
+    shown = names | opened
+    others = [
+        entry.name for entry in manifest.entries if entry.name not in shown and entry.name.rpartition("/")[0] in opened
+    ]
     with tempfile.TemporaryDirectory(prefix="perceus-sizes-") as folder:
         packed = Path(folder) / ROOT
-        argv = ["mksquashfs", *top, str(packed), "-noappend", "-no-progress", "-quiet", "-comp", "zstd"]
-        MortalRunner(runner)([*argv, "-Xcompression-level", str(options.compression_level)])
+        pack_squashfs(
+            rootfs,
+            packed,
+            left_out=[*others, *manifest.left_out],
+            level=options.compression_level,
+            scratch=Path(folder),
+            runner=runner,
+        )
         return packed.stat().st_size

@@ -9,9 +9,8 @@ from typing import ClassVar
 
 from ..._errors import PerceusError
 from ..capsule.archive import free_room, open_archive
-from ..capsule.capsule import CHECKSUM, require_checksum
 from ..phases import growth_on
-from ..recipe.check import NAME, check
+from ..recipe.check import CHECKSUM, NAME, check
 from .base import Source
 from .order import Order
 
@@ -46,7 +45,7 @@ class Archive(Source):
     def make_tree(self, target: Path, order: Order) -> None:
         with open_archive(Path(self.file)) as archive:
             with order.phases.measured("check", sample=archive.position, total=archive.size):
-                require_checksum(archive.file, self.checksum)
+                archive.require_checksum(self.checksum)
                 archive.check(free_room(target.parent), devices=self.devices)
             with order.phases.measured("unpack", sample=growth_on(target.parent)):
                 target.mkdir(mode=0o755)

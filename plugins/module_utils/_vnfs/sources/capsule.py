@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..capsule.archive import free_room, open_archive
-from ..capsule.capsule import TREE, check_capsule, require_checksum, unpack_capsule
+from ..capsule.capsule import TREE, check_capsule, unpack_capsule
 from .archive import Archive
 from .order import Order
 
@@ -23,7 +23,7 @@ class Capsule(Archive):
     def make_tree(self, target: Path, order: Order) -> None:
         with open_archive(Path(self.file)) as archive, tempfile.TemporaryDirectory(dir=target.parent) as folder:
             with order.phases.measured("check", sample=archive.position, total=archive.size):
-                require_checksum(archive.file, self.checksum)
+                archive.require_checksum(self.checksum)
                 check_capsule(archive, room=free_room(target.parent), devices=self.devices)
             unpack_capsule(archive, Path(folder), runner=order.runner, phases=order.phases)
             (Path(folder) / TREE).rename(target)

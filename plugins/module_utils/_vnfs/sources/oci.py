@@ -14,12 +14,11 @@ from typing import ClassVar
 
 from ..._errors import PerceusError
 from ..phases import growth_on
-from ..recipe.check import check
+from ..recipe.check import CHECKSUM, check
 from ..work.sandbox import MortalRunner
 from .base import Source
 from .order import Order
 
-DIGEST = re.compile("sha256:[0-9a-f]{64}")
 TAG = "image"  # of the image in our own layout
 
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
@@ -46,7 +45,7 @@ class Oci(Source):
                 f"Cannot use image {self.image!r} without a digest: tomorrow it may be another",
                 hint="Pin it: skopeo inspect --format '{{.Digest}}' " + self.image,
             )
-        check("digest", self.digest, DIGEST)
+        check("digest", self.digest, CHECKSUM)
 
     @property
     def base_packages(self) -> None:

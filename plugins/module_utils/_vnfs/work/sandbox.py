@@ -187,7 +187,7 @@ def _remove_placeholder(rootfs: Path, name: str) -> None:
 def _find(rootfs: Path, name: str) -> Path:
     """Where a file of the tree is, be it a link itself, when links to its folder are resolved as inside."""
     folder, base = os.path.split(name)
-    return rootfs / chase(rootfs, folder)[1:] / base
+    return inside(rootfs, folder) / base
 
 
 def _is_sandboxs_own(name: str) -> bool:
@@ -265,7 +265,7 @@ def is_due(rootfs: Path, *, creates: str | None, removes: str | None) -> bool:
     """Whether a program is to be run that makes ``creates`` and removes ``removes``, names inside the tree."""
 
     def exists(name: str) -> bool:
-        return os.path.lexists(rootfs / chase(rootfs, name)[1:])
+        return os.path.lexists(inside(rootfs, name))
 
     return not (creates is not None and exists(creates)) and (removes is None or exists(removes))
 
@@ -292,6 +292,11 @@ def chase(rootfs: Path, name: str) -> str:
             resolved.clear()
         pending.extend(_parts(target))
     return "/" + "/".join(resolved)
+
+
+def inside(rootfs: Path, name: str) -> Path:
+    """Return where on the host lies what ``name`` leads to inside the tree, as :func:`chase` follows it."""
+    return rootfs / chase(rootfs, name)[1:]
 
 
 def _parts(name: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule import archive
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule.archive import (
     Archive,
@@ -194,8 +195,25 @@ def test_free_room_is_what_the_file_system_has(tmp_path: Path) -> None:
     assert room.bytes > 0
 
 
+def test_what_was_checked_is_unpacked_whatever_its_name_comes_to_stand_for(tmp_path: Path) -> None:
+    for name in ("checked", "other"):
+        (tmp_path / name).write_text(name)
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+            tar.add(tmp_path / name, name)
+    (tmp_path / "kept.tar").hardlink_to(tmp_path / "checked.tar")
+    (tmp_path / "tree").mkdir()
+    with open_archive(tmp_path / "checked.tar") as archive:
+        before = archive.checksum()
+        (tmp_path / "other.tar").rename(tmp_path / "checked.tar")
+        archive.check(free_room(tmp_path))
+        archive.unpack(tmp_path / "tree", runner=CommandRunner())
+        assert archive.checksum() == before
+    assert os.listdir(tmp_path / "tree") == ["checked"]
+
+
 def test_tar_sees_nothing_of_the_host_but_itself() -> None:
-    argv = build_unpack_argv(Archive(Path("/srv/x"), io.BytesIO(), ("xz", "-x")), Path("/new"))
+    with open("/dev/null", "rb") as stream:
+        argv = build_unpack_argv(Archive(Path("/srv/x"), stream, ("xz", "-x")), Path("/new"))
     split = argv.index("--", argv.index("--die-with-parent"))
     writable = [argv[index + 1] for index, word in enumerate(argv[:split]) if word in ("--bind", "--dev-bind")]
     assert writable == ["/new"]

@@ -11,10 +11,9 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.entry 
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import Manifest
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publish import (
     Plan,
-    build_mksquashfs_argv,
     diff_images,
     plan_publish,
-    render_left_out,
+    render_additions,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import Options
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import Recipe
@@ -59,25 +58,11 @@ def test_pruning_alone_is_a_change() -> None:
     assert not plan(B, current=B, published=(A, B), keep=2).changed
 
 
-def test_the_command_lines() -> None:
+def test_an_image_has_an_empty_machine_id_and_its_access_control_lists() -> None:
     first = plan(A, current=None, published=())
-    argv = build_mksquashfs_argv(
-        first, rootfs=Path("/tree"), target=Path("/out"), left_out=Path("/left-out"), acls=Path("/a b")
-    )
-    assert argv == [
-        *("mksquashfs", "/tree", "/out", "-noappend", "-no-progress", "-quiet", "-xattrs"),
-        *("-comp", "zstd", "-Xcompression-level", "3", "-p", "etc/machine-id F 0 444 0 0 true"),
-        *("-wildcards", "-ef", "/left-out", "-e", "tmp/new\nline"),
-    ]
+    assert render_additions(first, Path("/a b")) == ("-p", "etc/machine-id F 0 444 0 0 true")
     with_acls = replace(first, manifest=replace(first.manifest, acls="# file: x"))
-    argv = build_mksquashfs_argv(
-        with_acls, rootfs=Path("/tree"), target=Path("/out"), left_out=Path("/left-out"), acls=Path("/a b")
-    )
-    assert "usr/lib/perceus/acls F 0 444 0 0 cat '/a b'" in argv
-
-
-def test_names_that_are_left_out_are_no_patterns() -> None:
-    assert render_left_out(["a b", " *", "new\nline", "#[x]"]) == "\\a b\n\\ \\*\n\\#\\[x\\]\n"
+    assert "usr/lib/perceus/acls F 0 444 0 0 cat '/a b'" in render_additions(with_acls, Path("/a b"))
 
 
 def test_a_diff_has_only_the_files_that_differ(tmp_path: Path) -> None:

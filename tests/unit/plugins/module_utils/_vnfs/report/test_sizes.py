@@ -90,7 +90,7 @@ def tree(tmp_path: Path) -> Path:
 
 def test_a_saving_is_what_the_files_take_when_compressed(tree: Path) -> None:
     options = Options(hybridize=("/usr/share/doc", "/usr/share/doc/a", "/usr/bin/", "/nowhere"))
-    found = list(measure_savings(tree, walk_tree(tree).entries, options, runner=CommandRunner()))
+    found = list(measure_savings(tree, walk_tree(tree), options, runner=CommandRunner()))
     assert [(saving.pattern, saving.files, saving.size) for saving in found] == [
         ("/usr/share/doc", 2, 1_100_000),
         ("/usr/share/doc/a", 0, 0),  # counted for the first that matches
