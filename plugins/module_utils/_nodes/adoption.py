@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._config import ClusterConfig
-from .._leases.dnsmasq import Lease
+from .._leases.lease import Lease
 from .registry import Group, Node, Registry
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from .._boot.images import Image, load_current_image
 from .._config import ClusterConfig, load_config
 from .._errors import PerceusError
-from .._leases.dnsmasq import Lease
+from .._leases.lease import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
 from .._reports import LastWord, last_words, latest_word, load_reports

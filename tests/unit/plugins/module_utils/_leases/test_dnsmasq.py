@@ -5,9 +5,13 @@ from datetime import datetime, timezone
 from ipaddress import IPv4Address
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._leases.dnsmasq import Lease, parse_leases
+from ansible_collections.perceus.cluster.plugins.module_utils._leases import dnsmasq
+from ansible_collections.perceus.cluster.plugins.module_utils._leases.dnsmasq import parse_leases
+from ansible_collections.perceus.cluster.plugins.module_utils._leases.lease import Lease
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.unit.plugins.module_utils._leases.strategies import lease_lists
 
 MAC, ADDRESS = "52:54:00:00:00:01", "10.17.5.20"
 
@@ -22,12 +26,6 @@ def test_a_star_is_no_name_and_zero_no_end() -> None:
     [lease] = parse_leases(f"0 {MAC} {ADDRESS} * *\n").leases
     assert (lease.client_name, lease.expiry) == ("", None)
     assert lease.is_live(datetime(9999, 1, 1, tzinfo=timezone.utc))
-
-
-@pytest.mark.parametrize(("now", "live"), [(999, True), (1000, False), (1001, False)])
-def test_a_lease_lives_until_it_ends(now: int, live: bool) -> None:
-    lease = Lease(MAC, IPv4Address(ADDRESS), 1000)
-    assert lease.is_live(datetime.fromtimestamp(now, tz=timezone.utc)) is live
 
 
 @pytest.mark.parametrize(
@@ -89,20 +87,7 @@ def test_any_text_gives_leases_and_warnings(text: str) -> None:
     assert len(found.leases) + len(found.warnings) <= text.count("\n") + 1
 
 
-@given(
-    leases=st.lists(
-        st.builds(
-            Lease,
-            mac=st.integers(min_value=1, max_value=2**32)
-            .map(lambda number: f"52:54:{number:08x}")
-            .map(lambda text: ":".join([text[:5], *(text[6 + index : 8 + index] for index in range(0, 8, 2))])),
-            address=st.integers(min_value=0, max_value=2**32 - 1).map(IPv4Address),
-            expiry=st.none() | st.integers(min_value=1, max_value=10**11 - 1),
-            client_name=st.from_regex(r"[A-Za-z0-9]{0,9}", fullmatch=True),
-        ),
-        unique_by=lambda lease: lease.mac,
-    )
-)
+@given(leases=lease_lists(oldest=dnsmasq.OLDEST))
 def test_what_dnsmasq_writes_is_what_is_read(leases: list[Lease]) -> None:
     text = "".join(
         f"{lease.expiry or 0} {lease.mac} {lease.address} {lease.client_name or '*'} *\n" for lease in leases
@@ -110,3 +95,15 @@ def test_what_dnsmasq_writes_is_what_is_read(leases: list[Lease]) -> None:
     found = parse_leases(text)
     assert found.warnings == ()
     assert found.by_mac == {lease.mac: lease for lease in leases}
+
+
+def test_lengths_instead_of_ends_are_noticed_and_hide_no_machine() -> None:
+    found = parse_leases(f"43200 {MAC} {ADDRESS} * *\n43100 52:54:00:00:00:02 10.17.5.21 * *\n")
+    assert len(found.leases) == 2
+    [warning] = found.warnings
+    assert warning.startswith("2 of the leases ended before there was a dnsmasq")
+
+
+def test_a_lease_until_the_next_century_is_live() -> None:
+    [lease] = parse_leases(f"4294967295 {MAC} {ADDRESS} * *\n").leases
+    assert lease.is_live(datetime(2106, 2, 7, tzinfo=timezone.utc))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
-from ansible_collections.perceus.cluster.plugins.module_utils._leases.dnsmasq import Lease
+from ansible_collections.perceus.cluster.plugins.module_utils._leases.lease import Lease
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.adoption import (
     AdoptionPlan,
     apply_adoption,

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
-from ansible_collections.perceus.cluster.plugins.module_utils._leases.dnsmasq import Lease
+from ansible_collections.perceus.cluster.plugins.module_utils._leases.lease import Lease
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine, view_machines
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import EMPTY, Node, Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._reports import LastWord, Report
