@@ -206,7 +206,7 @@ def import_vnfs(module: AnsibleModule, vnfs: Vnfs, phases: Phases) -> dict[str, 
     with open_archive(Path(source.file)) as archive, held(vnfs, writing=not module.check_mode):
         plan = plan_import(vnfs, archive, source, force=params["force"], phases=phases)
         if not module.check_mode:
-            apply_import(plan, vnfs, archive, runner=CommandRunner(), phases=phases)
+            apply_import(plan, vnfs, archive, phases=phases)
     if source.unverified:
         module.warn(f"Nobody vouched for {source.file}: it was imported unverified")
     return {

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from ..._errors import CommandError, PerceusError
-from ..._process import Runner, output_of
+from ..._process import output_of
 from ..image.manifest import hash_stream
 
 PROGRAMS = {  # by the first bytes of what they made
@@ -136,10 +136,12 @@ class Archive:
             size += member.size
             room.admit(self, member.name, files=count, size=size)
 
-    def unpack(self, target: Path, *, runner: Runner) -> None:
+    def unpack(self, target: Path) -> None:
         """Unpack a checked archive into a folder, which is to be empty, with all that tar knows of each file."""
-        with naming_the_cause(f"unpack {str(self.file)!r}"):
-            runner(build_unpack_argv(self, target))
+        self.stream.seek(0)
+        argv = build_unpack_argv(self, target)
+        with naming_the_cause(f"unpack {str(self.file)!r}"), output_of(argv, stdin=self.stream) as nothing:
+            nothing.read()
 
 
 @contextlib.contextmanager
@@ -177,13 +179,13 @@ def free_room(folder: Path) -> Room:
 
 
 def build_unpack_argv(archive: Archive, target: Path) -> list[str]:
-    """Return the command line that unpacks with no file but tar's own, the archive and the target in sight."""
+    """Return the command line that unpacks its standard input with no file but tar's own and the target in sight."""
     programs = [word for name in ("bin", "lib", "lib64") for word in ("--symlink", f"usr/{name}", f"/{name}")]
     return [
         *("bwrap", "--ro-bind", "/usr", "/usr", *programs, "--proc", "/proc", "--dev", "/dev"),
-        *("--ro-bind", f"/proc/{os.getpid()}/fd/{archive.stream.fileno()}", "/archive", "--bind", str(target), "/tree"),
+        *("--bind", str(target), "/tree"),
         *("--unshare-pid", "--unshare-ipc", "--unshare-net", "--cap-add", "ALL", "--die-with-parent", "--"),
-        *("tar", "--extract", "--file=/archive", "--directory=/tree", "--preserve-permissions", "--same-owner"),
+        *("tar", "--extract", "--file=-", "--directory=/tree", "--preserve-permissions", "--same-owner"),
         *PRESERVING,
         *("--delay-directory-restore", "--no-selinux", "--warning=no-timestamp", "--warning=no-unknown-keyword"),
         *((f"--use-compress-program={' '.join(archive.program)}",) if archive.program else ()),

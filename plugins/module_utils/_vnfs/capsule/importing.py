@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..._errors import PerceusError
-from ..._process import Runner
 from ..._space import nearest_folder
 from ..build.build import load_current
 from ..phases import Phases
@@ -82,11 +81,11 @@ def adopt(header: Header, source: Capsule) -> Recipe:
     return Recipe(source=source, options=options, **{key: getattr(stranger, key) for key in TAKEN})
 
 
-def apply_import(plan: ImportPlan, vnfs: Vnfs, archive: Archive, *, runner: Runner, phases: Phases) -> None:
+def apply_import(plan: ImportPlan, vnfs: Vnfs, archive: Archive, *, phases: Phases) -> None:
     """Unpack, verify and swap in; needs the lock."""
     if not plan.changed:
         return
     with building(vnfs, "import") as folder:
-        unpack_capsule(archive, folder, runner=runner, phases=phases)
+        unpack_capsule(archive, folder, phases=phases)
         save_recipe(folder / "vnfs.yml", plan.wanted)
         install_tree(vnfs, folder)

@@ -49,4 +49,4 @@ class Archive(Source):
                 archive.check(free_room(target.parent), devices=self.devices)
             with order.phases.measured("unpack", sample=growth_on(target.parent)):
                 target.mkdir(mode=0o755)
-                archive.unpack(target, runner=order.runner)
+                archive.unpack(target)

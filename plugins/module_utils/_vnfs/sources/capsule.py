@@ -25,5 +25,5 @@ class Capsule(Archive):
             with order.phases.measured("check", sample=archive.position, total=archive.size):
                 archive.require_checksum(self.checksum)
                 check_capsule(archive, room=free_room(target.parent), devices=self.devices)
-            unpack_capsule(archive, Path(folder), runner=order.runner, phases=order.phases)
+            unpack_capsule(archive, Path(folder), phases=order.phases)
             (Path(folder) / TREE).rename(target)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule import archive
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.capsule.archive import (
     Archive,
@@ -206,7 +205,7 @@ def test_what_was_checked_is_unpacked_whatever_its_name_comes_to_stand_for(tmp_p
         before = archive.checksum()
         (tmp_path / "other.tar").rename(tmp_path / "checked.tar")
         archive.check(free_room(tmp_path))
-        archive.unpack(tmp_path / "tree", runner=CommandRunner())
+        archive.unpack(tmp_path / "tree")
         assert archive.checksum() == before
     assert os.listdir(tmp_path / "tree") == ["checked"]
 
