@@ -24,7 +24,8 @@ description:
   - The inventory source must be named C(perceus.yml) or C(perceus.yaml), or end in C(.perceus.yml) or
     C(.perceus.yaml).
 notes:
-  - "Groups: C(nodes), C(unknown), C(live) and C(expired) by lease, C(disabled), C(group_GROUP), C(vnfs_VNFS), and
+  - "Groups: C(nodes), C(unknown), C(quarantine) for machines that wait for an operator, C(live) and C(expired) by
+    lease, C(disabled), C(alarm_KIND) for machines that something is wrong with, C(group_GROUP), C(vnfs_VNFS), and
     C(state_STAGE) by the last stage that a node reported. Characters that a group cannot have become C(_)."
   - "Host variables of nodes: C(ansible_host) and C(perceus_address), the reserved address with which a node boots;
     C(perceus_mac), C(perceus_group), C(perceus_vnfs), C(perceus_vnfs_origin) (V(node), V(group) or V(default)),
@@ -32,6 +33,8 @@ notes:
     C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs."
   - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
     C(perceus_lease_name), the client's own word."
+  - "Of unknown machines: C(perceus_first_seen), and what their firmware says of them: C(perceus_manufacturer),
+    C(perceus_product), C(perceus_serial) and C(perceus_uuid). C(perceus_alarms) is a list of what is wrong."
   - "Host variables of VNFSs: C(perceus_vnfs); C(perceus_generation), the published one, if any; C(ansible_connection)
     and C(ansible_python_interpreter)."
 extends_documentation_fragment:
@@ -111,11 +114,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         vnfs_hosts, warnings = load_hosts(store)
         for warning in (*found.warnings, *warnings):
             self.display.warning(warning)
-        for group in ("nodes", "live", "expired", "unknown", "disabled", VNFS_GROUP):
+        for group in ("nodes", "live", "expired", "unknown", "quarantine", "disabled", VNFS_GROUP):
             self.inventory.add_group(group)
         for machine in (*found.nodes, *found.unknown):
             variables = _host_variables(machine.facts)
-            variables["ansible_host"] = variables["perceus_address"]
+            if "perceus_address" in variables:
+                variables["ansible_host"] = variables["perceus_address"]
             self._add(machine.name, machine.groups, variables)
             self._construct(machine.name, variables)
         for host in vnfs_hosts:

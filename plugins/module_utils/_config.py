@@ -73,6 +73,7 @@ class ClusterConfig:
     default_group: str
     default_vnfs: str
     adoption: str
+    dhcp_mode: str
     masked_macs: frozenset[str]
     console: str
     kernel_args: str
@@ -95,6 +96,16 @@ class ClusterConfig:
     @property
     def registry(self) -> Path:
         return self.state_dir / "nodes.json"
+
+    @property
+    def machines(self) -> Path:
+        """What was seen of machines, and alarms."""
+        return self.state_dir / "machines.json"
+
+    @property
+    def boots(self) -> Path:
+        """The log of what machines say of themselves when they ask for their boot script, beside the reports."""
+        return self.reports.with_name("boots.log")
 
     @property
     def store(self) -> Path:
@@ -255,7 +266,8 @@ _SETTINGS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     "node_first": (int, _at_least(0)),
     "default_group": (str, parse_group_name),
     "default_vnfs": (str, parse_vnfs_name),
-    "adoption": (str, _matches(re.compile("adopt|off"), "'adopt' or 'off'")),
+    "adoption": (str, _matches(re.compile("adopt|quarantine|off"), "'adopt', 'quarantine' or 'off'")),
+    "dhcp_mode": (str, _matches(re.compile("server|proxy"), "'server' or 'proxy'")),
     "masked_macs": (list, _macs),
     "console": (str, parse_console),
     "kernel_args": (str, parse_kernel_args),

@@ -64,9 +64,7 @@ def load_reports(log: Path, *, tail: int = TAIL) -> list[Report]:
 
     A log that does not exist yet holds no reports. Raises :class:`PerceusError` when one cannot be read.
     """
-    newest = _load_tail(log, tail)
-    older = _load_tail(log.with_name(f"{log.name}.1"), tail - len(newest))
-    return [*parse_reports(older), *parse_reports(newest)]
+    return list(parse_reports(load_tail(log, tail)))
 
 
 def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address]) -> dict[str, LastWord]:
@@ -89,14 +87,24 @@ def latest_word(words: Mapping[str, LastWord], macs: Iterable[str]) -> LastWord 
     return max(said, key=lambda word: word.report.time, default=None)
 
 
-def _load_tail(log: Path, tail: int) -> str:
+def load_tail(log: Path, tail: int) -> str:
+    """Return the text of the last ``tail`` bytes of ``log`` and of the ``.1`` that rotation left beside it.
+
+    A log that does not exist is empty. Raises :class:`PerceusError` when one cannot be read.
+    """
+    newest = _load_tail(log, tail)
+    older = _load_tail(log.with_name(f"{log.name}.1"), tail - len(newest))
+    return (older + newest).decode(errors="replace")
+
+
+def _load_tail(log: Path, tail: int) -> bytes:
     try:
         with log.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, size - max(0, tail)))
-            return stream.read(max(0, tail)).decode(errors="replace")
+            stream.seek(max(0, size - tail))
+            return stream.read(tail)
     except FileNotFoundError:
-        return ""
+        return b""
     except OSError as error:
         raise PerceusError(
             f"Cannot read report log {str(log)!r}: {error.strerror}", hint="Give the right file, readable by this user"

@@ -24,9 +24,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, parse_config
 
+ROLE = Path(__file__).resolve().parents[2] / "roles/boot_server"
 CLONE_NEWNET = 0x40000000
 MORTAL = ("setpriv", "--pdeathsig", "KILL")
 
@@ -148,29 +150,36 @@ class Dnsmasq:
         self._log = config.state_dir / "dnsmasq.log"
         arguments = [
             "--keep-in-foreground",
-            "--conf-file=/dev/null",
+            f"--conf-file={self._write_configuration()}",
             "--user=root",
             "--pid-file=",
             f"--log-facility={self._log}",
-            "--interface=eth1",
-            "--except-interface=lo",
-            "--bind-interfaces",
             "--no-ping",
             "--no-resolv",
-            "--no-hosts",
-            "--dhcp-authoritative",
-            "--dhcp-ignore-names",
-            "--dhcp-lease-max=5000",
-            f"--dhcp-leasefile={config.leases}",
-            f"--dhcp-range={config.discovery_range.first},{config.discovery_range.last},2m",
-            f"--dhcp-range={config.node_range.first},static,{config.lease_time}",
-            "--dhcp-ignore=tag:masked",
-            f"--dhcp-hostsfile={config.state_dir / 'dnsmasq/dhcp-hosts'}",
-            f"--addn-hosts={config.state_dir / 'dnsmasq/dns-hosts'}",
-            f"--domain={config.domain}",
-            f"--local=/{config.domain}/",
         ]
         self.process = subprocess.Popen(wire.master.command("dnsmasq", *arguments))
+
+    def _write_configuration(self) -> Path:
+        """Render the role's template, with this test's folders."""
+        config = self.config
+        environment = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 - no HTML
+        environment.filters["split"] = str.split
+        text = environment.from_string((ROLE / "templates/etc/dnsmasq.d/perceus.conf.j2").read_text()).render(
+            ansible_managed="by this test",
+            boot_server_interface=config.interface,
+            boot_server_discovery_range=str(config.discovery_range),
+            boot_server_node_range=str(config.node_range),
+            boot_server_lease_time=config.lease_time,
+            boot_server_domain=config.domain,
+            boot_server_dhcp_mode=config.dhcp_mode,
+            __boot_server_ip=config.address.ip,
+            __boot_server_leases=2 * (len(config.node_range) + len(config.discovery_range)),
+        )
+        (config.state_dir / "tftp").mkdir(exist_ok=True)
+        file = config.state_dir / "dnsmasq.conf"
+        text = text.replace("/var/lib/perceus", str(config.state_dir))
+        file.write_text(text.replace("/var/lib/misc/dnsmasq.leases", str(config.leases)))
+        return file
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + 10
@@ -247,6 +256,7 @@ def config(tmp_path: Path) -> ClusterConfig:
         "default_group": "compute",
         "default_vnfs": "debian",
         "adoption": "adopt",
+        "dhcp_mode": "server",
         "masked_macs": [],
         "console": "tty0",
         "kernel_args": "",

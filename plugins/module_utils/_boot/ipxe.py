@@ -14,6 +14,16 @@ from .kernel_args import render_kernel_args
 
 START, DEFAULT = "start.ipxe", "default.ipxe"
 _OWN_SCRIPT = "${netX/mac:hexhyp}.ipxe"  # netX is the interface that iPXE itself was loaded through
+# Nobody reads the query but the log of boots.
+_HARDWARE = "mac=${netX/mac}&uuid=${uuid}" + "".join(
+    f"&{setting}=${{{setting}:uristring}}" for setting in ("manufacturer", "product", "serial")
+)
+_RENEWAL = 60  # seconds; a machine that is no node is lent its address for two minutes
+_WAITING = {
+    "adopt": " yet, waiting for the master to adopt it",
+    "quarantine": " and waits for approval: register this MAC address on the master, see docs/nodes.md",
+    "off": ", and the master adopts none",
+}
 
 
 def script_name(mac: str) -> str:
@@ -24,19 +34,24 @@ def script_name(mac: str) -> str:
 def render_start(config: ClusterConfig) -> str:
     """Return the script that every machine runs first: its own, else the default."""
     return _script(
-        f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} ||",
+        f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)}?{_HARDWARE} ||",
         f"chain --replace --autofree {config.boot_url(DEFAULT)} ||",
         *_try_again(config.boot_url(START), seconds=5),
     )
 
 
 def render_default(config: ClusterConfig) -> str:
-    """Return the script of machines that are not registered: wait until they are."""
+    """Return the script of machines that are not registered: wait until they are, and keep the lease meanwhile."""
     return _script(
-        "echo perceus: ${netX/mac} is not a node yet, waiting for the master to adopt it",
+        f"echo perceus: ${{netX/mac}} is not a node{_WAITING[config.adoption]}",
+        "set tries:int32 0",
         ":again",
         "sleep 1",
-        f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} || goto again",
+        f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} ||",
+        "inc tries",
+        f"iseq ${{tries}} {_RENEWAL} || goto again",
+        "dhcp netX ||",
+        f"chain --replace --autofree {config.boot_url(START)} || goto again",
     )
 
 

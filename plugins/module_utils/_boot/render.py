@@ -44,7 +44,7 @@ def render_boot_files(
         for mac in node.macs:
             boot[script_name(mac)] = _render_script(node, registry, config, images, mac=mac)
     dnsmasq = {
-        DHCP_HOSTS: render_dhcp_hosts(registry.nodes, config.masked_macs, lease_time=config.lease_time),
+        DHCP_HOSTS: render_dhcp_hosts(registry.nodes, registry.masked_macs(config), lease_time=config.lease_time),
         DNS_HOSTS: render_dns_hosts(registry.nodes, domain=config.domain),
     }
     return BootFiles(boot, dnsmasq)

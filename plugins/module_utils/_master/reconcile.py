@@ -6,9 +6,7 @@ Level-triggered: it looks at what is, never at what changed, so it may be starte
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 
 from .._boot.files import apply_folder, plan_folder
@@ -18,11 +16,10 @@ from .._boot.render import render_boot_files
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked, write_atomically
-from .._leases.reader import load_leases
-from .._nodes.adoption import apply_adoption, plan_adoption
 from .._nodes.registry import Registry
-from .._nodes.registry_file import load_registry, save_registry
+from .._nodes.registry_file import load_registry
 from .._process import CommandRunner
+from .adopting import adopt
 from .journal import say_in_journal
 
 ROUNDS = 10  # after so many rounds in a row the timer may take over
@@ -54,7 +51,7 @@ def run(
 
 
 def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callable[[str], None]) -> list[PerceusError]:
-    registry, problems = _adopt(config, load_registry(config.registry), say=say)
+    registry, problems = adopt(config, load_registry(config.registry), say=say)
     images = _load_images(registry, config)
     files = render_boot_files(registry, config, images)
     # The boot script is last: a machine that finds it can already be reached by its name and address.
@@ -87,29 +84,6 @@ def _tell_dnsmasq(
     return []
 
 
-def _adopt(
-    config: ClusterConfig, registry: Registry, *, say: Callable[[str], None]
-) -> tuple[Registry, list[PerceusError]]:
-    leases = load_leases(config.leases, missing_ok=True)
-    plan = plan_adoption(
-        leases.leases, registry, config, now=datetime.now(timezone.utc), new_machine_id=lambda: uuid.uuid4().hex
-    )
-    registry = apply_adoption(plan, registry, config)
-    if plan.nodes:
-        save_registry(config.registry, registry)
-    for node in plan.nodes:
-        say(f"adopted {node.macs[0]} as {node.name} {node.address}")
-    if not plan.left_over:
-        return registry, []
-    machines = f"{plan.left_over[0]} and {len(plan.left_over) - 1} more" if plan.left_over[1:] else plan.left_over[0]
-    return registry, [
-        PerceusError(
-            f"Cannot adopt {machines}: node_range {config.node_range} has no free address",
-            hint="Widen node_range, remove nodes, or mask machines that are none",
-        )
-    ]
-
-
 def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image | PerceusError | None]:
     """Return the image of each VNFS in use; an error stands for one that cannot be booted."""
     images: dict[str, Image | PerceusError | None] = {}
@@ -124,7 +98,7 @@ def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image |
 def _marks(config: ClusterConfig) -> list[tuple[int, int, int] | None]:
     """Return what changes whenever a file does that the outcome follows from."""
     served = sorted([*config.store.glob("*/current"), *config.store.glob(f"*/{OVERRIDES}")])
-    return [_mark(path) for path in (config.leases, config.registry, *served)]
+    return [_mark(path) for path in (config.leases, config.boots, config.registry, *served)]
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,19 +25,21 @@ def plan_adoption(
     registry: Registry,
     config: ClusterConfig,
     *,
+    held: Collection[str] = (),
     now: datetime,
     new_machine_id: Callable[[], str],
 ) -> AdoptionPlan:
     """Give each unknown machine with a live lease the first free number, in the order in which the leases end.
 
-    ``now`` is aware. ``new_machine_id`` returns 32 hex digits, different ones at each call.
+    The MACs ``held`` are left alone. ``now`` is aware. ``new_machine_id`` returns 32 hex digits, different ones at each
+    call.
     """
-    if config.adoption == "off":
+    if config.adoption != "adopt":
         return AdoptionPlan((), ())
     numbers = _free_numbers(registry, config)
     adopted = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     nodes, left_over = [], []
-    for mac in _unknown_macs(leases, registry, config, now=now):
+    for mac in _unknown_macs(leases, registry, config, held, now=now):
         number = next(numbers, None)
         if number is None:
             left_over.append(mac)
@@ -64,9 +66,11 @@ def apply_adoption(plan: AdoptionPlan, registry: Registry, config: ClusterConfig
     return replace(registry, groups=groups).with_nodes(plan.nodes)
 
 
-def _unknown_macs(leases: Iterable[Lease], registry: Registry, config: ClusterConfig, *, now: datetime) -> list[str]:
+def _unknown_macs(
+    leases: Iterable[Lease], registry: Registry, config: ClusterConfig, held: Collection[str], *, now: datetime
+) -> list[str]:
     network = config.address.network
-    known = registry.by_mac.keys() | config.masked_macs
+    known = registry.by_mac.keys() | registry.masked_macs(config) | set(held)
     ordered = sorted(
         (lease for lease in leases if lease.mac not in known and lease.is_live(now) and lease.address in network),
         key=lambda lease: (lease.end(), lease.mac),

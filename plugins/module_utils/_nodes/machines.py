@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from .._leases.lease import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
 from .._reports import LastWord, last_words, latest_word, load_reports
+from .record import QUARANTINE, Alarm, Evidence, Record, load_record
 from .registry import Node, Registry
 from .registry_file import load_registry
 
@@ -63,7 +65,10 @@ def load_machines(
     wire = load_leases(leases or config.leases, last_good=last_good)
     words = last_words(load_reports(reports or config.reports), addresses=known.addresses)
     images = {name: _find_image(config, name) for name in known.vnfs_in_use(default=config.default_vnfs)}
-    nodes, unknown = view_machines(known, wire.by_mac, words, config, now=datetime.now(timezone.utc), images=images)
+    record = load_record(config.machines)
+    nodes, unknown = view_machines(
+        known, wire.by_mac, words, config, now=datetime.now(timezone.utc), images=images, record=record
+    )
     return Machines(nodes, unknown, wire.warnings)
 
 
@@ -83,18 +88,36 @@ def view_machines(
     *,
     now: datetime,
     images: Mapping[str, Image | None] | None = None,
+    record: Record | None = None,
 ) -> tuple[tuple[Machine, ...], tuple[Machine, ...]]:
     """Return nodes and unknown machines, with what each source knows of them.
 
     ``leases`` and ``words`` are by MAC, ``images`` by VNFS, ``now`` is aware.
     """
+    record = record or Record()
     nodes = tuple(_view_node(node, registry, leases, words, config, images or {}, now=now) for node in registry.nodes)
-    unknown = tuple(
-        _view_unknown(lease, now=now)
-        for mac, lease in sorted(leases.items())
-        if mac not in registry.by_mac and mac not in config.masked_macs
+    masked = registry.masked_macs(config)
+    macs = sorted((leases.keys() | record.by_mac.keys()) - registry.by_mac.keys() - masked)
+    unknown = tuple(_view_unknown(mac, leases.get(mac), record.by_mac.get(mac), now=now) for mac in macs)
+    return _with_alarms(nodes, record.alarms), _with_alarms(unknown, record.alarms)
+
+
+def _with_alarms(machines: tuple[Machine, ...], alarms: Iterable[Alarm]) -> tuple[Machine, ...]:
+    """Put the machines that alarms are about into the alarms' groups."""
+    about: dict[str, list[Alarm]] = defaultdict(list)
+    for alarm in alarms:
+        for name in (*alarm.nodes, *map(unknown_machine_name, alarm.macs)):
+            about[name].append(alarm)
+    return tuple(
+        replace(
+            machine,
+            groups=(*machine.groups, *dict.fromkeys(f"alarm_{alarm.kind}" for alarm in about[machine.name])),
+            facts={**machine.facts, "alarms": [str(alarm) for alarm in about[machine.name]]},
+        )
+        if machine.name in about
+        else machine
+        for machine in machines
     )
-    return nodes, unknown
 
 
 def _view_node(
@@ -136,9 +159,21 @@ def _view_node(
     return Machine(node.name, tuple(groups), facts)
 
 
-def _view_unknown(lease: Lease, *, now: datetime) -> Machine:
-    facts = {"mac": lease.mac, "address": str(lease.address), **_lease_facts(lease)}
-    return Machine(unknown_machine_name(lease.mac), ("unknown", _liveness(lease, now)), facts)
+def _view_unknown(mac: str, lease: Lease | None, evidence: Evidence | None, *, now: datetime) -> Machine:
+    groups = ["unknown"]
+    if lease is not None:
+        groups.append(_liveness(lease, now))
+    if evidence is not None and evidence.status == QUARANTINE:
+        groups.append(QUARANTINE)
+    address = str(lease.address) if lease else evidence.address if evidence else None
+    facts = {
+        "mac": mac,
+        "address": address or None,
+        **_lease_facts(lease),
+        "first_seen": evidence.first_seen if evidence else None,
+        **({key: text or None for key, text in asdict(evidence.hardware).items()} if evidence else {}),
+    }
+    return Machine(unknown_machine_name(mac), tuple(groups), facts)
 
 
 def _liveness(lease: Lease, now: datetime) -> str:

@@ -77,6 +77,10 @@ class Registry:
     def by_mac(self) -> dict[str, Node]:
         return {mac: node for node in self.nodes for mac in node.macs}
 
+    def masked_macs(self, config: ClusterConfig) -> frozenset[str]:
+        """The MACs that another boot system owns, by the registry or the configuration."""
+        return config.masked_macs | self.masked.keys()
+
     @property
     def addresses(self) -> dict[str, IPv4Address]:
         """The node's address for each of its MACs."""

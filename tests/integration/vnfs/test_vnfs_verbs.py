@@ -35,6 +35,7 @@ def cluster(small: Small) -> Iterator[dict[str, Any]]:
         "default_group": "compute",
         "default_vnfs": "other",
         "adoption": "adopt",
+        "dhcp_mode": "server",
         "masked_macs": [],
         "console": "tty0",
         "kernel_args": "",

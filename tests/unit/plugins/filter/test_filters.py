@@ -20,6 +20,7 @@ SETTINGS = {
     "default_group": "compute",
     "default_vnfs": "debian",
     "adoption": "adopt",
+    "dhcp_mode": "server",
     "masked_macs": [],
     "console": "tty0",
     "kernel_args": "",

@@ -24,6 +24,7 @@ def config() -> ClusterConfig:
                 "default_group": "compute",
                 "default_vnfs": "debian",
                 "adoption": "adopt",
+                "dhcp_mode": "server",
                 "masked_macs": [],
                 "console": "ttyS0,115200",
                 "kernel_args": "from=cluster",

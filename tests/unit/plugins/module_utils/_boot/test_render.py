@@ -126,18 +126,26 @@ def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: st
 
 def test_every_script_ends_in_a_loop_that_asks_the_master_again(render: Render) -> None:
     for script in render().boot.values():
-        loop = script.splitlines()[-3:]
-        assert loop[0] == ":again"
-        assert loop[1].startswith("sleep ")
-        assert loop[2].startswith("chain --replace --autofree http://10.17.5.1/boot/")
-        assert loop[2].endswith(" || goto again")
+        lines = script.splitlines()
+        assert ":again" in lines
+        assert lines[-1].startswith("chain --replace --autofree ") and lines[-1].endswith(" || goto again")
 
 
 def test_machines_start_with_their_own_script_and_unknown_ones_ask_every_second(render: Render) -> None:
     files = render()
-    own = "chain --replace --autofree http://10.17.5.1/boot/${netX/mac:hexhyp}.ipxe ||"
-    assert own in files.boot["start.ipxe"].splitlines()
-    assert f":again\nsleep 1\n{own} goto again" in files.boot["default.ipxe"]
+    own = "chain --replace --autofree http://10.17.5.1/boot/${netX/mac:hexhyp}.ipxe"
+    assert files.boot["start.ipxe"].splitlines()[1].startswith(f"{own}?mac=${{netX/mac}}&uuid=${{uuid}}&manufacturer=")
+    assert f":again\nsleep 1\n{own} ||\n" in files.boot["default.ipxe"]
+
+
+def test_the_console_of_an_unknown_machine_says_what_it_waits_for(config: ClusterConfig) -> None:
+    said = {
+        policy: render_boot_files(Registry({}, ()), replace(config, adoption=policy), {}).boot["default.ipxe"]
+        for policy in ("adopt", "quarantine", "off")
+    }
+    assert "${netX/mac} is not a node yet, waiting for the master to adopt it" in said["adopt"]
+    assert "${netX/mac} is not a node and waits for approval: register this MAC" in said["quarantine"]
+    assert "the master adopts none" in said["off"]
 
 
 def test_dnsmasq_gets_a_reservation_and_a_name(render: Render) -> None:
