@@ -287,6 +287,7 @@ def dnsmasq(wire: Wire, config: ClusterConfig, known_leases: str) -> Iterator[Dn
         running.wait_until_ready()
         yield running
     finally:
+        assert running.process.poll() is None, "dnsmasq ended"
         running.process.terminate()
         running.process.wait(timeout=10)
 

@@ -15,16 +15,17 @@ DHCP_HOSTS, DNS_HOSTS = "dhcp-hosts", "dns-hosts"
 
 
 def render_dhcp_hosts(nodes: Iterable[Node], masked: Iterable[str], *, lease_time: int) -> str:
-    """Return the lines that tag the MACs which are ``masked``, and reserve each node's address for all its interfaces.
+    """Return the lines that have the MACs ``masked`` ignored, and each node's address reserved for all its interfaces.
 
-    ``lease_time`` is in seconds. Masks are a tag for ``dhcp-ignore``, as the word ``ignore`` is none to a proxy.
+    ``lease_time`` is in seconds. No line may set a tag: dnsmasq 2.90 ends with a segmentation fault when it is to
+    forget one that it used.
     """
-    masks = [f"{mac},set:masked\n" for mac in sorted(masked)]
+    masks = [f"{mac},ignore\n" for mac in sorted(masked)]
     return "".join([*masks, *(_reservation(node, lease_time) for node in nodes)])
 
 
 def _reservation(node: Node, lease_time: int) -> str:
-    return f"{','.join(node.macs)},set:perceus,{node.address},{node.name},{lease_time}\n"
+    return f"{','.join(node.macs)},{node.address},{node.name},{lease_time}\n"
 
 
 def render_dns_hosts(nodes: Iterable[Node], *, domain: str) -> str:

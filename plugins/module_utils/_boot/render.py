@@ -43,8 +43,9 @@ def render_boot_files(
     for node in registry.nodes:
         for mac in node.macs:
             boot[script_name(mac)] = _render_script(node, registry, config, images, mac=mac)
+    lent_to = registry.nodes if config.dhcp_mode == "server" else ()
     dnsmasq = {
-        DHCP_HOSTS: render_dhcp_hosts(registry.nodes, registry.masked_macs(config), lease_time=config.lease_time),
+        DHCP_HOSTS: render_dhcp_hosts(lent_to, registry.masked_macs(config), lease_time=config.lease_time),
         DNS_HOSTS: render_dns_hosts(registry.nodes, domain=config.domain),
     }
     return BootFiles(boot, dnsmasq)

@@ -151,7 +151,7 @@ def test_the_console_of_an_unknown_machine_says_what_it_waits_for(config: Cluste
 def test_dnsmasq_gets_a_reservation_and_a_name(render: Render) -> None:
     files = render()
     assert files.dnsmasq == {
-        "dhcp-hosts": "52:54:00:00:00:01,52:54:00:00:00:02,set:perceus,10.17.5.101,n101,43200\n",
+        "dhcp-hosts": "52:54:00:00:00:01,52:54:00:00:00:02,10.17.5.101,n101,43200\n",
         "dns-hosts": "10.17.5.101 n101.cluster.internal n101\n",
     }
 
@@ -160,3 +160,14 @@ def test_a_disabled_node_keeps_its_address_and_name(render: Render) -> None:
     files = render(replace(NODE, enabled=False))
     assert "10.17.5.101,n101" in files.dnsmasq["dhcp-hosts"]
     assert "n101.cluster.internal" in files.dnsmasq["dns-hosts"]
+
+
+def test_masked_machines_are_ignored_and_a_proxy_lends_no_addresses(config: ClusterConfig) -> None:
+    masking = replace(config, masked_macs=frozenset({"52:54:00:00:00:ff"}))
+    registry = Registry({}, (NODE,), {"52:54:00:00:00:fe": "belongs to the storage"})
+    lines = render_boot_files(registry, masking, {"debian": IMAGE}).dnsmasq["dhcp-hosts"].splitlines()
+    assert lines[:2] == ["52:54:00:00:00:fe,ignore", "52:54:00:00:00:ff,ignore"]
+    assert len(lines) == 3
+    proxy = render_boot_files(registry, replace(masking, dhcp_mode="proxy"), {"debian": IMAGE}).dnsmasq
+    assert proxy["dhcp-hosts"].splitlines() == lines[:2]
+    assert "n101.cluster.internal" in proxy["dns-hosts"]

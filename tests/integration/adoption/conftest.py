@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A master on the wire: dnsmasq, nginx and the reconciler, configured by the roles' own templates; and machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import jinja2
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, parse_config
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import Record, load_record
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
+
+RECONCILE = """
+import os, signal, sys
+from pathlib import Path
+from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
+from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
+sys.exit(reconcile.run(load_config(Path(sys.argv[1])), reload=lambda: os.kill(int(sys.argv[2]), signal.SIGHUP)))
+"""
+
+
+@dataclass(frozen=True)
+class Master:
+    """The reconciler in the master's namespace, and what it keeps."""
+
+    wire: Any
+    config: ClusterConfig
+    dnsmasq: Any
+
+    def argv(self) -> list[str]:
+        file = self.config.state_dir.parent / "cluster.json"
+        argv: list[str] = self.wire.master.command(
+            sys.executable, "-c", RECONCILE, str(file), str(self.dnsmasq.process.pid)
+        )
+        return argv
+
+    def reconcile(self, *, status: int = 0) -> list[str]:
+        """Run the reconciler, in a process of its own as systemd does, and return its journal."""
+        done = subprocess.run(
+            self.argv(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment(),
+        )
+        assert (done.returncode, done.stderr) == (status, ""), done.stdout
+        return done.stdout.splitlines()
+
+    def change(self, **settings: Any) -> None:
+        """Have the reconciler's next runs find other settings."""
+        file = self.config.state_dir.parent / "cluster.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Reconcile whenever a file changes that the path unit watches."""
+        stop = threading.Event()
+
+        def watch() -> None:
+            before = None
+            while not stop.wait(0.02):
+                marks = [_mark(path) for path in (self.config.leases, self.config.boots, self.config.registry)]
+                if marks != before:
+                    self.reconcile()
+                before = marks
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def registry(self) -> Registry:
+        return load_registry(self.config.registry)
+
+    def names(self) -> dict[str, str]:
+        """The nodes' names by MAC."""
+        return {mac: node.name for mac, node in self.registry().by_mac.items()}
+
+    def record(self) -> Record:
+        return load_record(self.config.machines)
+
+    def alarms(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+        """Kind, MACs and nodes of each alarm."""
+        return [(alarm.kind, alarm.macs, alarm.nodes) for alarm in self.record().alarms]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.environ["ANSIBLE_COLLECTIONS_PATH"]}
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else None
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """What a test's cluster has otherwise than others."""
+    return {}
+
+
+@pytest.fixture
+def config(config: ClusterConfig, settings: dict[str, Any]) -> ClusterConfig:
+    file = config.state_dir.parent / "cluster.json"
+    text = json.dumps({**json.loads(file.read_text()), **settings})
+    file.write_text(text)
+    return parse_config(text)
+
+
+@pytest.fixture
+def master(wire: Any, config: ClusterConfig, dnsmasq: Any) -> Master:
+    return Master(wire, config, dnsmasq)
+
+
+@pytest.fixture
+def nginx(wire: Any, config: ClusterConfig, tmp_path: Path, root: Path) -> Iterator[Path]:
+    """The image server, with the role's configuration; its log of errors."""
+    template = (root / "roles/image_server/templates/etc/nginx/conf.d/perceus.conf.j2").read_text()
+    text = jinja2.Template(template).render(ansible_managed="by this test", __image_server_ip=config.address.ip)
+    text = text.replace("/var/lib/perceus", str(config.state_dir)).replace("/var/log/perceus", str(tmp_path))
+    file = tmp_path / "nginx.conf"
+    file.write_text(
+        f"user root; daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log {tmp_path}/nginx.errors;"
+        f" events {{}} http {{ {text} }}"
+    )
+    running = subprocess.Popen(wire.master.command("nginx", "-e", f"{tmp_path}/nginx.errors", "-c", str(file)))
+    try:
+        deadline = time.monotonic() + 10
+        while subprocess.run(
+            wire.master.command("curl", "-so", "/dev/null", config.boot_url("")), check=False
+        ).returncode:
+            assert running.poll() is None and time.monotonic() < deadline, (tmp_path / "nginx.errors").read_text()
+            time.sleep(0.05)
+        yield tmp_path / "nginx.errors"
+    finally:
+        running.terminate()
+        running.wait(timeout=10)
+
+
+@pytest.fixture
+def ask(wire: Any, config: ClusterConfig, nginx: Path) -> Callable[..., int]:
+    """Ask for a boot script from ``address``, as iPXE does, and return the HTTP status."""
+
+    def ask(mac: str, address: str, **hardware: str) -> int:
+        said = urlencode(
+            {"mac": mac, "uuid": "", "manufacturer": "", "product": "", "serial": "", **hardware}, quote_via=quote
+        )
+        url = config.boot_url(f"{mac.replace(':', '-')}.ipxe?{said}")
+        wire.nodes.ip("address", "replace", f"{address}/16", "dev", "eth0")
+        try:
+            got = subprocess.run(
+                wire.nodes.command(
+                    "curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}", url
+                ),
+                stdout=subprocess.PIPE,
+                check=False,
+            )
+            assert got.returncode == 0, nginx.read_text()
+        finally:
+            wire.nodes.ip("address", "delete", f"{address}/16", "dev", "eth0")
+        return int(got.stdout)
+
+    return ask
