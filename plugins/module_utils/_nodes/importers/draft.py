@@ -34,9 +34,9 @@ _NO_COUNTERPART = "nothing here corresponds to it"
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Something that was not carried over: what, why, the ``line`` where it first stands, and how often."""
+    """Something that was not carried over: what, why, the ``line`` where it first stands if one says it, how often."""
 
-    line: int
+    line: int | None
     what: str
     reason: str
     times: int = 1
@@ -114,8 +114,8 @@ class Draft:
         masked = tuple(dict.fromkeys(mac for mac, _line in self._macs(self._masks, "mask")))
         groups = tuple(self._group_rows())
         nodes = tuple(self._node_rows(frozenset(masked)))
-        left_out = [LeftOut(min(lines), *said, times=len(lines)) for said, lines in self._left_out.items()]
-        return Imported(nodes, groups, masked, tuple(sorted(left_out, key=lambda part: (part.line, part.what))))
+        left_out = sorted((min(lines), *said, len(lines)) for said, lines in self._left_out.items())
+        return Imported(nodes, groups, masked, tuple(LeftOut(*part) for part in left_out))
 
     def _node_rows(self, masked: frozenset[str]) -> Iterator[Row]:
         lines: dict[str, int] = {}
