@@ -151,6 +151,7 @@ left_out:
 """
 
 import uuid
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -177,7 +178,7 @@ def main() -> None:
     try:
         config = load_config(Path(module.params["config"]))
         name, imported = parse(load_text(Path(module.params["src"])), name=module.params["format"])
-        with locked(config.lock, what="the registry"):
+        with nullcontext() if module.check_mode else locked(config.lock, what="the registry"):
             plan = plan_import(
                 imported,
                 load_registry(config.registry),

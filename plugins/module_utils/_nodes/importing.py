@@ -196,7 +196,7 @@ class _Planner:
                 self._leave_out(f"node {name!r}", "the node range has no free address")
                 continue
             node = before or Node(name, (), address, group, True, "", "")
-            said = {key: row[key] for key in ("enabled", "description", "variables") if key in row}
+            said: Row = {key: row[key] for key in ("enabled", "description", "variables") if key in row}
             said.update(_beside_policy(row, policies.get(group, {}), groups[group]))
             yield replace(node, macs=tuple(row["macs"]), address=address, group=group, **said)
 
