@@ -6,6 +6,7 @@ Namespaces and daemons live as processes that the kernel kills with this one, so
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -32,8 +33,8 @@ ROLE = Path(__file__).resolve().parents[2] / "roles/boot_server"
 CLONE_NEWNET = 0x40000000
 MORTAL = ("setpriv", "--pdeathsig", "KILL")
 
-DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
-OPTION_HOST_NAME, OPTION_ADDRESS, OPTION_TYPE, OPTION_SERVER, OPTION_END = 12, 50, 53, 54, 255
+DISCOVER, OFFER, REQUEST, DECLINE, ACK = 1, 2, 3, 4, 5
+OPTION_HOST_NAME, OPTION_ADDRESS, OPTION_TYPE, OPTION_SERVER, OPTION_CLIENT, OPTION_END = 12, 50, 53, 54, 61, 255
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class DhcpClient:
 
     def __init__(self, namespace: Namespace) -> None:
         self._socket = namespace.udp_socket()
+        self._socket.settimeout(1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
         self._socket.bind(("0.0.0.0", 68))  # noqa: S104 - inside a namespace that has no other machines
@@ -95,9 +97,10 @@ class DhcpClient:
     def close(self) -> None:
         self._socket.close()
 
-    def boot(self, mac: str, *, name: str = "") -> Lent:
+    def boot(self, mac: str, *, name: str = "", client_id: bytes = b"") -> Lent:
         """Get a lease from nothing, as firmware does; ``name`` is what the client calls itself."""
-        own = {OPTION_HOST_NAME: name.encode()} if name else {}
+        said = {OPTION_HOST_NAME: name.encode(), OPTION_CLIENT: client_id}
+        own = {code: value for code, value in said.items() if value}
         offer, options = self._ask(mac, {OPTION_TYPE: bytes([DISCOVER]), **own}, OFFER)
         wanted = {
             OPTION_TYPE: bytes([REQUEST]),
@@ -112,24 +115,37 @@ class DhcpClient:
         wanted = {OPTION_TYPE: bytes([REQUEST]), OPTION_ADDRESS: IPv4Address(address).packed}
         return self._lent(*self._ask(mac, wanted, ACK))
 
+    def decline(self, mac: str, address: str, *, server: str) -> None:
+        """Tell the server that somebody has ``address`` already; it does not answer."""
+        wanted = {OPTION_ADDRESS: IPv4Address(address).packed, OPTION_SERVER: IPv4Address(server).packed}
+        self._send(mac, {OPTION_TYPE: bytes([DECLINE]), **wanted})
+
     @staticmethod
     def _lent(address: str, options: dict[int, bytes]) -> Lent:
         return Lent(address, options.get(OPTION_HOST_NAME, b"").decode())
 
     def _ask(self, mac: str, options: dict[int, bytes], answer: int) -> tuple[str, dict[int, bytes]]:
-        """Send one message and return address and options of the answer to it."""
+        """Send one message, again after a second, and return address and options of the answer to it."""
+        for _attempt in range(5):
+            transaction = self._send(mac, options)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    packet = self._socket.recv(4096)
+                    found = dict(self._parse_options(packet[240:]))
+                    if packet[4:8] == transaction:
+                        assert found[OPTION_TYPE] == bytes([answer]), f"DHCP message type {found[OPTION_TYPE][0]}"
+                        return str(IPv4Address(packet[16:20])), found
+        raise TimeoutError(f"no DHCP server answers {mac}")
+
+    def _send(self, mac: str, options: dict[int, bytes]) -> bytes:
+        """Send one message and return the transaction that an answer to it would have."""
         transaction = os.urandom(4)
         header = struct.pack(
             "!BBBB4sHH16x16s64x128x", 1, 1, 6, 0, transaction, 0, 0x8000, bytes.fromhex(mac.replace(":", ""))
         )
         body = b"".join(bytes([code, len(value)]) + value for code, value in options.items())
         self._socket.sendto(header + b"\x63\x82\x53\x63" + body + bytes([OPTION_END]), ("255.255.255.255", 67))
-        while True:
-            packet = self._socket.recv(4096)
-            found = dict(self._parse_options(packet[240:]))
-            if packet[4:8] == transaction:
-                assert found[OPTION_TYPE] == bytes([answer]), f"DHCP message type {found[OPTION_TYPE][0]}"
-                return str(IPv4Address(packet[16:20])), found
+        return transaction
 
     @staticmethod
     def _parse_options(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The text of dnsmasq's lease file, as its ``lease_update_file()`` writes it.
 
-A line for IPv4 is ``EXPIRY MAC ADDRESS NAME CLIENT-ID``: seconds since 1970, or 0 for ever; ``*`` for no name. After
-them come, if IPv6 is served, a line ``duid …`` and lines with IPv6 addresses, which are passed over here.
+A line for IPv4 is ``EXPIRY MAC ADDRESS NAME CLIENT-ID``: seconds since 1970, or 0 for ever; ``*`` for no name. Newer
+versions add lines about vendor class and relay agent. After them come, if IPv6 is served, a line ``duid …`` and lines
+with IPv6 addresses. All these are passed over here.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from .._names import parse_mac
 from .lease import Gathering, Leases, parse_address
 
 OLDEST = 946684800  # the year 2000, before dnsmasq
+
+OTHERS = ("duid ", "vendorclass ", "agent-info ")
 
 _IPV6 = re.compile(r"\d{1,20} T?\d{1,10} [0-9a-f:.]*:[0-9a-f:.]* .*", re.ASCII)
 _EXPIRY = re.compile(r"\d{1,11}", re.ASCII)  # up to the year 5138
@@ -28,7 +31,7 @@ def parse_leases(text: str) -> Leases:
     relative = 0
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.rstrip("\r")
-        if not line or line.startswith("duid ") or _IPV6.fullmatch(line):
+        if not line or line.startswith(OTHERS) or _IPV6.fullmatch(line):
             continue
         try:
             expiry = _parse_line(line, found)

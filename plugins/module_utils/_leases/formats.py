@@ -36,7 +36,7 @@ KEA = Format("Kea", kea.parse_leases, _ends_with_a_line, is_log=True)
 
 # The first line that only one of them has. dhcpd begins with comments, statements, or declarations of these kinds.
 _MARK = re.compile(
-    rb"^(?:(?P<dnsmasq>duid |\d+ )|(?P<kea>address,)"
+    rb"^(?:(?P<dnsmasq>(?:duid|vendorclass|agent-info) |\d+ )|(?P<kea>address,)"
     rb"|(?P<isc>#|(?:authoring-byte-order|server-duid|lease|host|group|failover|class|subclass|ia-\w\w) .*[;{]\r?$))",
     re.MULTILINE,
 )

@@ -36,9 +36,10 @@ def test_the_lease_that_ends_last_is_its_machines(first: int, second: int, kept:
     assert [str(lease.address) for lease in parse_leases(text).leases] == [kept]
 
 
-def test_ipv6_is_passed_over_without_a_word() -> None:
+def test_ipv6_and_vendor_classes_are_passed_over_without_a_word() -> None:
     text = (
-        f"1893456000 {MAC} {ADDRESS} * *\nduid 00:01:00:01:2c:1a:52:54:00:00:00:01\n"
+        f"1893456000 {MAC} {ADDRESS} * *\nvendorclass {ADDRESS} 50:58:45\nagent-info {ADDRESS} 01:02\n"
+        "duid 00:01:00:01:2c:1a:52:54:00:00:00:01\n"
         "1893456000 16777217 fd00:17::1f5 debian 00:01:00:01:2c:1a\n1893456000 T16777218 fd00:17::1f6 * 00:01\n"
     )
     found = parse_leases(text)
