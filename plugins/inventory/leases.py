@@ -80,19 +80,20 @@ from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
+from ansible.inventory.group import Group
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.inventory import BaseInventoryPlugin, Constructable, to_safe_group_name
-from ansible.utils.unsafe_proxy import wrap_var
+from ansible.plugins.inventory import BaseInventoryPlugin, to_safe_group_name
 from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import load_machines
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.hosts import load_hosts
+from ansible_collections.perceus.cluster.plugins.plugin_utils.constructed import BatchedConstructable, untrusted
 
 VNFS_GROUP = "vnfs_capsules"
 WAY_IN = {"ansible_connection": "perceus.cluster.vnfs", "ansible_python_interpreter": "/usr/bin/python3"}
 
 
-class InventoryModule(BaseInventoryPlugin, Constructable):
+class InventoryModule(BaseInventoryPlugin, BatchedConstructable):
     NAME = "perceus.cluster.leases"
 
     def verify_file(self, path: str) -> bool:
@@ -103,6 +104,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        self._groups: dict[str, Group] = {}
         self._read_config_data(path)
         config = Path(self.get_option("config"))
         paths = {option: self._path(option) for option in ("leases", "registry", "reports")}
@@ -116,33 +118,31 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             self.display.warning(warning)
         for group in ("nodes", "live", "expired", "unknown", "quarantine", "disabled", VNFS_GROUP):
             self.inventory.add_group(group)
+        machines = {machine.name: _host_variables(machine.facts) for machine in (*found.nodes, *found.unknown)}
         for machine in (*found.nodes, *found.unknown):
-            variables = _host_variables(machine.facts)
-            if "perceus_address" in variables:
-                variables["ansible_host"] = variables["perceus_address"]
-            self._add(machine.name, machine.groups, variables)
-            self._construct(machine.name, variables)
+            self._add(machine.name, machine.groups, machines[machine.name])
+        self.construct(machines)
         for host in vnfs_hosts:
-            self._add(host.name, [VNFS_GROUP], {**WAY_IN, **_host_variables(host.facts)})
+            self._add(host.name, [VNFS_GROUP], {**_host_variables(host.facts), **WAY_IN})
 
     def _path(self, option: str) -> Path | None:
         value = self.get_option(option)
         return Path(value) if value else None
 
     def _add(self, name: str, groups: Iterable[str], variables: Mapping[str, Any]) -> None:
+        """Add a host. Its variables go in at once: each alone takes most of the time, to be checked as these were."""
         self.inventory.add_host(name)
-        for variable, value in variables.items():
-            self.inventory.set_variable(name, variable, value)
+        host = self.inventory.hosts[name]
+        host.vars.update(variables)
         for group in groups:
-            self.inventory.add_child(self.inventory.add_group(to_safe_group_name(group)), name)
-
-    def _construct(self, name: str, variables: Mapping[str, Any]) -> None:
-        strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+            if group not in self._groups:
+                self._groups[group] = self.inventory.groups[self.inventory.add_group(to_safe_group_name(group))]
+            self._groups[group].add_host(host)
 
 
 def _host_variables(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that are known, none of them ever a template."""
-    return {f"perceus_{fact}": wrap_var(value) for fact, value in facts.items() if value is not None}
+    variables = {f"perceus_{fact}": untrusted(value) for fact, value in facts.items() if value is not None}
+    if "perceus_address" in variables:
+        variables["ansible_host"] = variables["perceus_address"]
+    return variables
