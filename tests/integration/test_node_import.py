@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
+from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +112,33 @@ def test_hostile_names_run_nothing_and_spoil_nothing(importer: Importer, tmp_pat
     result = importer.call(source, check=False)
     assert [node["name"] for node in result["nodes"]] == ["n101"]
     assert [part["line"] for part in result["left_out"]] == [2, 3, 4, 5]
+
+
+def test_the_samples_are_what_the_daemons_themselves_read(tmp_path: Path) -> None:
+    (tmp_path / "dhcpd.conf").write_text((SAMPLES / "dhcpd.conf").read_text().replace("include ", "# include "))
+    for argv in (
+        ["dhcpd", "-t", "-q", "-cf", str(tmp_path / "dhcpd.conf")],
+        ["dnsmasq", "--test", f"--conf-file={SAMPLES / 'dnsmasq.txt'}"],
+    ):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_imported_nodes_get_their_addresses_and_masked_machines_none(
+    importer: Importer, dnsmasq: Any, clients: Any
+) -> None:
+    config = importer.config
+    importer.call(SAMPLES / "dhcpd.conf", check=False)
+    assert reconcile.run(config, reload=dnsmasq.reload, say=print) == 0
+    deadline = time.monotonic() + 5
+    while dnsmasq.look_up("n115.cluster.internal") != ["10.17.5.115"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert clients.boot("00:d0:68:12:09:c5").address == "10.17.5.101"
+    with pytest.raises(TimeoutError):
+        clients.boot("00:e0:81:27:2a:f1")
+    assert reconcile.run(config, reload=dnsmasq.reload, say=print) == 0
+    assert "00:e0:81:27:2a:f1" not in load_registry(config.registry).by_mac
 
 
 def play(config_file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

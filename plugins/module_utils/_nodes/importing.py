@@ -85,7 +85,8 @@ def plan_import(
         node if node.adopted else replace(node, machine_id=new_machine_id(), adopted=adopted)
         for node in planner.nodes(rows, policies, groups)
     ]
-    after = Registry(groups, in_natural_order({node.name: node for node in (*registry.nodes, *nodes)}.values()), masked)
+    all_nodes = in_natural_order({node.name: node for node in (*registry.nodes, *nodes)}.values())
+    after = replace(registry, groups=groups, nodes=all_nodes, masked=masked)
     carried = tuple(_carried(node, registry.by_name.get(node.name)) for node in in_natural_order([*there, *nodes]))
     return ImportPlan(registry, after, carried, (*imported.left_out, *planner.left_out))
 
@@ -253,8 +254,9 @@ class _Addresses:
 
     def free(self, name: str) -> IPv4Address | None:
         """Give the node the address of its number, else the first free one."""
-        for address in (self._numbers.get(name), *self._others):
-            if address is not None and address not in self._owners:
-                self._owners[address] = name
-                return address
-        return None
+        own = self._numbers.get(name)
+        if own is None or own in self._owners:
+            own = next((address for address in self._others if address not in self._owners), None)
+        if own is not None:
+            self._owners[own] = name
+        return own

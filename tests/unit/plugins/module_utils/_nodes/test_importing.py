@@ -75,11 +75,13 @@ def test_a_new_node_gets_the_address_of_its_number(config: ClusterConfig) -> Non
     assert [carried["action"] for carried in made.carried] == ["add", "add"]
 
 
-def test_a_node_of_another_pattern_gets_a_free_address(config: ClusterConfig) -> None:
-    made = plan(config, {"name": "compute-0-0", "macs": [MACS[5]]}, row(101), registry=KNOWN)
+def test_nodes_of_another_pattern_get_free_addresses(config: ClusterConfig) -> None:
+    others = [{"name": f"compute-0-{number}", "macs": [MACS[number]]} for number in (5, 6)]
+    made = plan(config, *others, row(101), registry=KNOWN)
     assert {node.name: str(node.address) for node in made.after.nodes} == {
         "n101": "10.17.5.101",
-        "compute-0-0": "10.17.5.102",
+        "compute-0-5": "10.17.5.102",
+        "compute-0-6": "10.17.5.103",
     }
 
 
