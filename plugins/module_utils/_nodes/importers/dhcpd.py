@@ -79,26 +79,31 @@ def _tokens(text: str) -> Iterator[tuple[str, bool, int]]:
 
 
 def _take_host(draft: Draft, scope: _Scope) -> None:
-    name, macs, address = scope.head[1], [], None
+    declared, said = scope.head[1], ""
+    macs, addresses = [], []
     for words, line in scope.statements:
         key = " ".join(words[:2]).lower()
         if key == "hardware ethernet" and len(words) == 3:
             macs.append((words[2], line))
         elif key == "option host-name" and len(words) == 3:
-            name = words[2]
-        elif words[0] == "fixed-address" and len(words) > 1:
-            address = (words[1], line)
+            said = words[2]
+        elif words[0] == "fixed-address":
+            addresses.extend((word, line) for word in words[1:])
         elif key not in _BOOTING:
-            draft.leave_out(key if words[0] in _TWO_WORDS else words[0][:100], line)
+            draft.leave_out(key[:100] if words[0] in _TWO_WORDS else words[0][:100], line)
     if _is_denied(scope):
         for mac, line in macs:
             draft.mask(mac, line)
-        draft.leave_out(f"host {name[:100]!r}", scope.line, "it is denied booting: its MAC address is masked")
+        draft.leave_out(f"host {declared[:100]!r}", scope.line, "it is denied booting: its MAC address is masked")
         return
-    node = draft.begin(name, scope.line)
+    # A machine may have a declaration for each interface: they have its name in common.
+    node = draft.node(said, scope.line) if said else draft.begin(declared, scope.line)
     node.macs.extend(macs)
-    if address is not None:
-        node.set("address", *address)
+    for address, line in addresses:
+        if "address" in node.values:
+            draft.leave_out(f"address {address[:100]}", line, "a node has one address here")
+        else:
+            node.set("address", address, line)
     for around in _around(scope):
         if around.head[:1] == ["group"] and around.head[1:]:
             node.set("group", around.head[1], scope.line)

@@ -21,17 +21,21 @@ def parse(text: str) -> Imported:
     """Return the nodes of the dump."""
     draft = Draft()
     node = None
+    key = ""
     for number, line in numbered(text, comment=""):
         said = _LINE.fullmatch(line)
         if not said:
-            draft.leave_out("a line", number, "it does not read NODE: KEY=VALUE")
-        elif said["key"] == "nodeid":
+            if key != "ipaddr":
+                draft.leave_out("a line", number, "it does not read NODE: KEY=VALUE")
+            continue
+        key = said["key"]
+        if key == "nodeid":
             node = draft.begin(said["node"], number)
             node.macs.append((said["value"], number))
         elif node is None or said["node"] != node.name:
-            draft.leave_out(f"{said['key']} of {said['node']!r}", number, "no line with its nodeid comes before it")
+            draft.leave_out(f"{key[:100]} of {said['node'][:100]!r}", number, "no line with its nodeid comes before it")
         else:
-            _take(draft, node, said["key"], said["value"], number)
+            _take(draft, node, key, said["value"], number)
     return draft.result()
 
 

@@ -117,7 +117,7 @@ CARRIED: dict[str, list[dict[str, Any]]] = {
     ],
     "dhcpd": [
         {"name": "n101", "macs": N101, "address": "10.17.5.101", "group": "compute"},
-        {"name": "n115", "macs": N115, "address": "10.17.5.115", "group": "compute"},
+        {"name": "n115", "macs": [*N115, "00:d0:68:12:09:d2"], "address": "10.17.5.115", "group": "compute"},
         {"name": "a64-002", "macs": ["00:e0:81:27:2a:f2"]},
     ],
     "nodes": [
