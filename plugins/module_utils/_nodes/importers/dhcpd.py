@@ -80,7 +80,8 @@ def _tokens(text: str) -> Iterator[tuple[str, bool, int]]:
 
 def _take_host(draft: Draft, scope: _Scope) -> None:
     declared, said = scope.head[1], ""
-    macs, addresses = [], []
+    macs: list[tuple[str, int]] = []
+    addresses: list[tuple[str, int]] = []
     for words, line in scope.statements:
         key = " ".join(words[:2]).lower()
         if key == "hardware ethernet" and len(words) == 3:
