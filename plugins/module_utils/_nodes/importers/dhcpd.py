@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .draft import Draft, Imported
+from .reasons import ONE_ADDRESS
 
 _TOKEN = re.compile(r'(?P<space>\s+|#[^\n]*)|"(?P<string>(?:[^"\\\n]|\\.)*)"|(?P<mark>[{};,])|(?P<word>[^\s{};,"#]+|")')
 _BOOTING = {"allow booting": False, "deny booting": True, "ignore booting": True}
@@ -91,7 +92,7 @@ def _take_host(draft: Draft, scope: _Scope) -> None:
         elif words[0] == "fixed-address":
             addresses.extend((word, line) for word in words[1:])
         elif key not in _BOOTING:
-            draft.leave_out(key[:100] if words[0] in _TWO_WORDS else words[0][:100], line)
+            draft.skip(key if words[0] in _TWO_WORDS else words[0], line)
     if _is_denied(scope):
         for mac, line in macs:
             draft.mask(mac, line)
@@ -102,7 +103,7 @@ def _take_host(draft: Draft, scope: _Scope) -> None:
     node.macs.extend(macs)
     for address, line in addresses:
         if "address" in node.values:
-            draft.leave_out(f"address {address[:100]}", line, "a node has one address here")
+            draft.leave_out(f"address {address[:100]}", line, ONE_ADDRESS)
         else:
             node.set("address", address, line)
     for around in _around(scope):

@@ -26,7 +26,7 @@ def parse(text: str) -> Imported:
         if key.strip() == "dhcp-host":
             _take(draft, [word.strip() for word in value.split(",")], number)
         else:
-            draft.leave_out(key.strip()[:100], number)
+            draft.skip(key.strip(), number)
     return draft.result()
 
 

@@ -25,11 +25,10 @@ from ..._names import (
     parse_variables,
     parse_vnfs_name,
 )
+from .reasons import reason_for
 
 T = TypeVar("T")
 Row = dict[str, Any]
-
-_NO_COUNTERPART = "nothing here corresponds to it"
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,12 @@ class Draft:
         """Say that another boot server owns this machine."""
         self._masks.append((mac, line))
 
-    def leave_out(self, what: str, line: int, reason: str = "") -> None:
-        self._left_out.setdefault((what, reason or _NO_COUNTERPART), []).append(line)
+    def leave_out(self, what: str, line: int, reason: str) -> None:
+        self._left_out.setdefault((what, reason), []).append(line)
+
+    def skip(self, setting: str, line: int, *, of: str = "") -> None:
+        """Leave out a setting that has no place here, whatever its value."""
+        self.leave_out(f"{setting[:100]} of {of}" if of else setting[:100], line, reason_for(setting))
 
     def result(self) -> Imported:
         """Check all that was read, and return it."""

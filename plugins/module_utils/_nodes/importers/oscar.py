@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from .draft import Draft, Imported
+from .reasons import ONE_ADDRESS
 
 
 def parse(text: str) -> Imported:
@@ -36,7 +37,7 @@ def _take_machine(draft: Draft, name: str, fields: list[str], line: int) -> None
     if image:
         node.set("vnfs", image, line)
     if gateway:
-        draft.leave_out("a gateway", line, "the master is the nodes' gateway")
+        draft.skip("gateway", line)
 
 
 def _take_adapter(draft: Draft, name: str, fields: list[str], line: int) -> None:
@@ -47,4 +48,4 @@ def _take_adapter(draft: Draft, name: str, fields: list[str], line: int) -> None
     if address and "address" not in node.values:
         node.set("address", address, line)
     elif address:
-        draft.leave_out(f"the address of {device}", line, "a node has one address here")
+        draft.leave_out(f"the address of {device}", line, ONE_ADDRESS)

@@ -11,10 +11,10 @@ import re
 
 from .draft import Draft, Entry, Imported
 from .lines import numbered
+from .reasons import STATE
 
 _LINE = re.compile(r"(?P<node>\S*): (?P<key>\w+)=(?P<value>.*)")
 _CARRIED = {"group": "group", "vnfs": "vnfs", "desc": "description"}
-_RUNNING = frozenset({"status", "ipaddr", "lastcontact"})
 
 
 def parse(text: str) -> Imported:
@@ -46,7 +46,7 @@ def _take(draft: Draft, node: Entry, key: str, value: str, line: int) -> None:
         node.set(_CARRIED[key], value, line)
     elif key == "enabled":
         node.set("enabled", value == "1", line)
-    elif key in _RUNNING:
-        draft.leave_out(key, line, "it says what the node did last, not what it is")
+    elif key == "ipaddr":
+        draft.leave_out(key, line, STATE)
     else:
-        draft.leave_out(key, line)
+        draft.skip(key, line)

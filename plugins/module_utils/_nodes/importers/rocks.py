@@ -23,7 +23,7 @@ def take_host(draft: Draft, name: str, said: Mapping[str, str], line: int) -> No
         node.set("group", said["membership"], line)
     node.variables.update({key: said[key] for key in ("rack", "rank") if said.get(key)})
     for key in said.keys() - {"host", "membership", "rack", "rank"}:
-        draft.leave_out(key, line)
+        draft.skip(key, line)
 
 
 class Interfaces:
@@ -49,7 +49,7 @@ class Interfaces:
             elif "ip" in said:
                 draft.leave_out(f"the address of {device}", line, "it is not of the private network")
             for key in said.keys() - _CARRIED:
-                draft.leave_out(f"{key} of an interface", said[key][1])
+                draft.skip(key, said[key][1], of="an interface")
 
 
 def _is_private(said: Mapping[str, tuple[str, int]]) -> bool:

@@ -42,4 +42,4 @@ def _take(draft: Draft, interfaces: Interfaces, words: list[str], options: dict[
         if host != MASTER and len(rest + named) >= 2:
             interfaces.set(host, (rest + named)[0], key, (rest + named)[1], line)
     elif words[1:2] == ["host"] and words[:3] != ["add", "host", "interface"]:
-        draft.leave_out(f"rocks {' '.join(words[:3])}", line)
+        draft.skip(words[2] if len(words) > 2 else "host", line)

@@ -15,12 +15,6 @@ from .lines import numbered
 _LINE = re.compile(r"(?P<node>\S+): (?P<key>\S+) += (?P<value>.*)")
 _CARRIED = {"VNFS": "vnfs", "CONSOLE": "console"}
 _NAMES = frozenset({"ID", "NAME", "NODENAME"})
-_REASONS = {
-    "CLUSTER": "a node's name has no domain here",
-    "DOMAIN": "a node's name has no domain here",
-    "BOOTSTRAP": "the kernel is the VNFS's own",
-    "FILES": "overlays bring files to nodes",
-}
 
 
 def parse(text: str) -> Imported:
@@ -53,4 +47,4 @@ def _take(draft: Draft, node: Entry, key: str, value: str, line: int) -> None:
     elif detail == "IPADDR" and "address" not in node.values:
         node.set("address", value, line)
     elif value != "FALSE":
-        draft.leave_out(f"{detail} of a network device" if device else key, line, _REASONS.get(key, ""))
+        draft.skip(detail or key, line, of="a network device" if device else "")

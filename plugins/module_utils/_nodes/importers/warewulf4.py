@@ -13,17 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .draft import Draft, Imported
+from .reasons import ONE_ADDRESS
 from .yaml_text import Found, read_yaml
 
 _DEFAULT = "default"
 _UNSET = frozenset({"", "UNSET", "UNDEF", "--"})
 _CARRIED = {"image name": "vnfs", "container name": "vnfs", "comment": "description"}
 _TRUE = frozenset({"true", "yes", "1"})
-_REASONS = {
-    "override": "the kernel is the VNFS's own",
-    "version": "the kernel is the VNFS's own",
-    "ipmi": "only its address is carried, as a variable",
-}
 
 
 @dataclass
@@ -114,7 +110,7 @@ def _take(
         if "address" not in node.values:
             node.set("address", address.word.partition("/")[0], address.line)
         else:
-            draft.leave_out(f"the address of {device[:100]!r}", address.line, "a node has one address here")
+            draft.leave_out(f"the address of {device[:100]!r}", address.line, ONE_ADDRESS)
 
 
 def _primary_first(whole: _Settings) -> Iterator[tuple[str, dict[str, Found]]]:
@@ -148,9 +144,9 @@ def _settings(draft: Draft, found: Found) -> _Settings:
             address = value if key == "ipmi ipaddr" else value.items.get("ipaddr", Found("", 0))
             if address.word not in _UNSET:
                 settings.variables["bmc_address"] = address.word
-            draft.leave_out("ipmi", value.line, _REASONS["ipmi"])
+            draft.leave_out("ipmi", value.line, "only its address is carried, as the variable bmc_address")
         elif key != "profiles":
-            draft.leave_out(key[:100], value.line)
+            draft.skip(key, value.line)
     return settings
 
 
@@ -160,11 +156,11 @@ def _take_kernel(draft: Draft, settings: _Settings, kernel: Found) -> None:
             settings.replaces = bool(value.word)
             settings.arguments = value.word.split() if value.word else value.words
         else:
-            draft.leave_out(f"kernel {key[:100]}", value.line, _REASONS.get(key, ""))
+            draft.skip(f"kernel {key}", value.line)
 
 
 def _leave_out_details(draft: Draft, devices: Found) -> None:
     for device in devices.items.values():
         for key, value in device.items.items():
             if key not in ("hwaddr", "ipaddr", "ipcidr", "primary", "default", "device"):
-                draft.leave_out(f"{key[:100]} of a network device", value.line)
+                draft.skip(key, value.line, of="a network device")

@@ -55,7 +55,7 @@ def parse(text: str) -> Imported:
         if kind == "node":
             _take_node(draft, stanza, policies)
         elif kind != "group":
-            draft.leave_out(f"an object of type {kind[:100]!r}", stanza.line)
+            draft.leave_out(f"an object of type {kind[:100]!r}", stanza.line, "it is neither a node nor a group")
     return draft.result()
 
 
@@ -86,7 +86,7 @@ def _values(draft: Draft, stanza: _Stanza) -> dict[str, tuple[str, int]]:
         elif key in _CARRIED:
             values[_CARRIED[key]] = (value, line)
         elif key not in _TAKEN_OTHERWISE:
-            draft.leave_out(key, line)
+            draft.skip(key, line)
     port, line = stanza.said.get("serialport", ("", 0))
     if port:
         speed = stanza.get("serialspeed")

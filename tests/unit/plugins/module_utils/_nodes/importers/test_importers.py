@@ -201,10 +201,11 @@ def test_what_was_not_carried_is_said_with_the_reason(samples: dict[str, str]) -
     assert said["node 'door'"] == "it has no MAC address of its own"
     said = reasons(parse(samples["xcat"])[1])
     assert said["ip of 'compute'"] == "it is a rule"
-    assert said["bmcpassword"] == "nothing here corresponds to it"
+    assert said["bmcpassword"] == "secrets are not carried over"
     said = reasons(parse(samples["rocks_list"])[1])
     assert said["host 'frontend'"] == "it is the frontend"
     said = reasons(parse(samples["perceus"])[1])
     assert said["lastcontact"] == "it says what the node did last, not what it is"
     said = reasons(parse(samples["warewulf4"])[1])
-    assert said["ipmi"] == "only its address is carried, as a variable"
+    assert said["ipmi"] == "only its address is carried, as the variable bmc_address"
+    assert said["netmask of a network device"] == "networks are the cluster's configuration, not a node's"
