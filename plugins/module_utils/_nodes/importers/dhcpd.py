@@ -38,7 +38,7 @@ def parse(text: str) -> Imported:
             continue
         for words, line in scope.statements:
             if words[0] == "include":
-                draft.leave_out(f"include {' '.join(words[1:])[:100]}", line, "it is another file: import it too")
+                draft.leave_out(f"include {' '.join(words[1:])}", line, "it is another file: import it too")
     return draft.result()
 
 
@@ -96,14 +96,14 @@ def _take_host(draft: Draft, scope: _Scope) -> None:
     if _is_denied(scope):
         for mac, line in macs:
             draft.mask(mac, line)
-        draft.leave_out(f"host {declared[:100]!r}", scope.line, "it is denied booting: its MAC address is masked")
+        draft.leave_out(f"host {declared!r}", scope.line, "it is denied booting: its MAC address is masked")
         return
     # A machine may have a declaration for each interface: they have its name in common.
     node = draft.node(said, scope.line) if said else draft.begin(declared, scope.line)
     node.macs.extend(macs)
     for address, line in addresses:
         if "address" in node.values:
-            draft.leave_out(f"address {address[:100]}", line, ONE_ADDRESS)
+            draft.leave_out(f"address {address}", line, ONE_ADDRESS)
         else:
             node.set("address", address, line)
     for around in _around(scope):

@@ -30,6 +30,8 @@ from .reasons import reason_for
 T = TypeVar("T")
 Row = dict[str, Any]
 
+LONGEST = 200  # characters of a foreign text that are repeated
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -106,11 +108,11 @@ class Draft:
         self._masks.append((mac, line))
 
     def leave_out(self, what: str, line: int, reason: str) -> None:
-        self._left_out.setdefault((what, reason), []).append(line)
+        self._left_out.setdefault((what[:LONGEST], reason[:LONGEST]), []).append(line)
 
     def skip(self, setting: str, line: int, *, of: str = "") -> None:
         """Leave out a setting that has no place here, whatever its value."""
-        self.leave_out(f"{setting[:100]} of {of}" if of else setting[:100], line, reason_for(setting))
+        self.leave_out(f"{setting} of {of}" if of else setting, line, reason_for(setting))
 
     def result(self) -> Imported:
         """Check all that was read, and return it."""
@@ -199,7 +201,7 @@ def _address(raw: str) -> str:
     try:
         return str(IPv4Address(raw))
     except AddressValueError as error:
-        raise PerceusError(f"Cannot use {raw[:100]!r}: not an IPv4 address") from error
+        raise PerceusError(f"Cannot use {raw!r}: not an IPv4 address") from error
 
 
 def _kernel_args(raw: str) -> str | None:

@@ -33,7 +33,7 @@ def parse(text: str) -> Imported:
             node = draft.begin(said["node"], number)
             node.macs.append((said["value"], number))
         elif node is None or said["node"] != node.name:
-            draft.leave_out(f"{key[:100]} of {said['node'][:100]!r}", number, "no line with its nodeid comes before it")
+            draft.leave_out(f"{key} of {said['node']!r}", number, "no line with its nodeid comes before it")
         else:
             _take(draft, node, key, said["value"], number)
     return draft.result()

@@ -55,7 +55,7 @@ def parse(text: str) -> Imported:
         policies = [profile for profile in listed if profile in said]
         for profile in listed:
             if profile not in said and not profile.startswith("~"):
-                draft.leave_out(f"profile {profile[:100]!r}", node.line, "the file does not have it")
+                draft.leave_out(f"profile {profile!r}", node.line, "the file does not have it")
         own = _settings(draft, node)
         whole = _together([*(said[profile] for profile in _expand(listed, nested) if profile in said), own])
         group = _together(said[profile] for profile in _expand(policies[-1:], nested) if profile in said)
@@ -110,7 +110,7 @@ def _take(
         if "address" not in node.values:
             node.set("address", address.word.partition("/")[0], address.line)
         else:
-            draft.leave_out(f"the address of {device[:100]!r}", address.line, ONE_ADDRESS)
+            draft.leave_out(f"the address of {device!r}", address.line, ONE_ADDRESS)
 
 
 def _primary_first(whole: _Settings) -> Iterator[tuple[str, dict[str, Found]]]:

@@ -55,7 +55,7 @@ def parse(text: str) -> Imported:
         if kind == "node":
             _take_node(draft, stanza, policies)
         elif kind != "group":
-            draft.leave_out(f"an object of type {kind[:100]!r}", stanza.line, "it is neither a node nor a group")
+            draft.leave_out(f"an object of type {kind!r}", stanza.line, "it is neither a node nor a group")
     return draft.result()
 
 

@@ -87,7 +87,7 @@ def _put(found: Found, container: Found, key: list[str], draft: Draft) -> None:
         if not key:
             key.append(found.word)
         elif key[0] in container.value:
-            draft.leave_out(f"{key.pop()[:100]!r}", found.line, "it stands there already")
+            draft.leave_out(f"{key.pop()!r}", found.line, "it stands there already")
         else:
             container.value[key.pop()] = found
 
