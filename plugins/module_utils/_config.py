@@ -55,6 +55,11 @@ class NamePattern:
     def name_of(self, number: int) -> str:
         return f"{self.before}{number:0{self.width}d}{self.after}"
 
+    def number_of(self, name: str) -> int | None:
+        """Return the number of which this is the name, None when it is another kind of name."""
+        digits = name[len(self.before) : len(name) - len(self.after)]
+        return int(digits) if digits.isdigit() and self.name_of(int(digits)) == name else None
+
     def __str__(self) -> str:
         return f"{self.before}{'#' * self.width}{self.after}"
 
@@ -115,6 +120,15 @@ class ClusterConfig:
     def lock(self) -> Path:
         """The lock of everything that follows from the registry, and of the registry itself."""
         return self.state_dir / ".lock"
+
+    @property
+    def hostkeys(self) -> Path:
+        """Where each node's permanent ssh host key is, in a folder of its name."""
+        return self.state_dir / "hostkeys"
+
+    @property
+    def hostkeys_lock(self) -> Path:
+        return self.state_dir / ".identity.lock"
 
     @property
     def report_url(self) -> str:

@@ -52,7 +52,7 @@ def run(config: ClusterConfig) -> int:
     runner = CommandRunner()
     tried: set[str] = set()
     failed = False
-    with locked(config.state_dir / ".identity.lock", what="the nodes' host keys"):
+    with locked(config.hostkeys_lock, what="the nodes' host keys"):
         for _round in range(ROUNDS):
             registry = load_registry(config.registry)
             reports = {
@@ -154,7 +154,7 @@ class _Giver:
 
 
 def _folder(config: ClusterConfig, name: str) -> Path:
-    return config.state_dir / "hostkeys" / name
+    return config.hostkeys / name
 
 
 def _is_done(config: ClusterConfig, report: Report, name: str) -> bool:

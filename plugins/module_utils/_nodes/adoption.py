@@ -36,7 +36,7 @@ def plan_adoption(
     """
     if config.adoption != "adopt":
         return AdoptionPlan((), ())
-    numbers = _free_numbers(registry, config)
+    numbers = free_numbers(registry, config)
     adopted = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     nodes, left_over = [], []
     for mac in _unknown_macs(leases, registry, config, held, now=now):
@@ -71,14 +71,20 @@ def _unknown_macs(
 ) -> list[str]:
     network = config.address.network
     known = registry.by_mac.keys() | registry.masked_macs(config) | set(held)
-    ordered = sorted(
-        (lease for lease in leases if lease.mac not in known and lease.is_live(now) and lease.address in network),
-        key=lambda lease: (lease.end(), lease.mac),
+    new = (
+        lease
+        for lease in leases
+        if lease.mac not in known
+        and lease.is_live(now)
+        and lease.address in network
+        and registry.dismissed.get(lease.mac) != (lease.expiry or 0)
     )
+    ordered = sorted(new, key=lambda lease: (lease.end(), lease.mac))
     return list(dict.fromkeys(lease.mac for lease in ordered))
 
 
-def _free_numbers(registry: Registry, config: ClusterConfig) -> Iterator[int]:
+def free_numbers(registry: Registry, config: ClusterConfig) -> Iterator[int]:
+    """Yield the numbers whose name and address no node has, lowest first."""
     taken = {node.address for node in registry.nodes}
     for number in config.numbers:
         if config.name_of(number) not in registry.by_name and config.address_of(number) not in taken:

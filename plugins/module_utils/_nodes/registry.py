@@ -63,15 +63,22 @@ class Registry:
     """All groups and nodes, the nodes in natural order of their names; no name, MAC or address twice.
 
     ``masked`` has the reason for each MAC that another boot system owns, beside those that the configuration masks.
+    ``dismissed`` has for MACs of nodes that were removed the end (seconds since 1970, 0 for never) of the lease that
+    they held then: that lease makes no node of them again, the next one may.
     """
 
     groups: Mapping[str, Group]
     nodes: tuple[Node, ...]
     masked: Mapping[str, str] = field(default_factory=dict)
+    dismissed: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
+
+    def members(self, group: str) -> list[str]:
+        """Return the names of the nodes in a group."""
+        return [node.name for node in self.nodes if node.group == group]
 
     @cached_property
     def by_mac(self) -> dict[str, Node]:
@@ -121,7 +128,11 @@ class Registry:
 
     def with_nodes(self, added: Iterable[Node]) -> Registry:
         """Return a registry that also holds ``added``. Raises :class:`PerceusError` on a name, MAC or address twice."""
-        nodes = in_natural_order([*self.nodes, *added])
+        return self.of_nodes([*self.nodes, *added])
+
+    def of_nodes(self, nodes: Iterable[Node]) -> Registry:
+        """Return a registry that holds these nodes instead. Raises :class:`PerceusError` as :meth:`with_nodes` does."""
+        nodes = in_natural_order(nodes)
         for index, twice in find_duplicates(nodes, self.masked):
             raise PerceusError(f"Cannot register node {nodes[index].name!r}: {twice}", hint="Remove one of the two")
         return replace(self, nodes=nodes)

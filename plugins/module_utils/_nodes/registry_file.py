@@ -61,13 +61,21 @@ def save_registry(target: Path, registry: Registry) -> bool:
 
 def render_registry(registry: Registry) -> str:
     """Return the text of ``nodes.json``."""
-    groups = (f"{_json(name)}: {_json(group_as_dict(group))}" for name, group in sorted(registry.groups.items()))
-    masked = (f"{_json(mac)}: {_json(why)}" for mac, why in sorted(registry.masked.items()))
-    nodes = (_json(node_as_dict(node)) for node in registry.nodes)
+    parts = {part: _lines(entries) for part, entries in render_entries(registry).items()}
     return (
-        f'{{"format": "{FORMAT}", "version": {VERSION},\n"groups": {{{_lines(groups)}}},\n'
-        f'"masked": {{{_lines(masked)}}},\n"nodes": [{_lines(nodes)}]}}\n'
+        f'{{"format": "{FORMAT}", "version": {VERSION},\n"groups": {{{parts["groups"]}}},\n'
+        f'"masked": {{{parts["masked"]}}},\n"dismissed": {{{parts["dismissed"]}}},\n"nodes": [{parts["nodes"]}]}}\n'
     )
+
+
+def render_entries(registry: Registry) -> dict[str, list[str]]:
+    """Return the lines of each part, without the commas between them."""
+    return {
+        "groups": [f"{_json(name)}: {_json(group_as_dict(group))}" for name, group in sorted(registry.groups.items())],
+        "masked": [f"{_json(mac)}: {_json(why)}" for mac, why in sorted(registry.masked.items())],
+        "dismissed": [f"{_json(mac)}: {end}" for mac, end in sorted(registry.dismissed.items())],
+        "nodes": [_json(node_as_dict(node)) for node in registry.nodes],
+    }
 
 
 def _json(value: Any) -> str:
@@ -110,9 +118,10 @@ def parse_registry(text: str, *, source: str = "nodes.json") -> Registry:
             f"Cannot read registry {source!r}: version {version} is newer than {VERSION}",
             hint="Use the perceus.cluster that wrote it, or a newer one",
         )
-    groups, masked, entries = document.get("groups"), document.get("masked", {}), document.get("nodes")
-    if not isinstance(groups, dict) or not isinstance(masked, dict) or not isinstance(entries, list):
-        raise _corrupt(source, ": 'groups' and 'masked' must be objects and 'nodes' a list")
+    groups, masked, dismissed = (document.get(key, {}) for key in ("groups", "masked", "dismissed"))
+    entries = document.get("nodes")
+    if not all(isinstance(table, dict) for table in (groups, masked, dismissed)) or not isinstance(entries, list):
+        raise _corrupt(source, ": 'groups', 'masked' and 'dismissed' must be objects and 'nodes' a list")
 
     def parse(entry: Any, parse_entry: Callable[[Any], Any]) -> Any:
         try:
@@ -122,8 +131,14 @@ def parse_registry(text: str, *, source: str = "nodes.json") -> Registry:
 
     parsed_groups = [parse({name: policy}, _parse_group) for name, policy in groups.items()]
     parsed_masked = [parse({mac: why}, _parse_mask) for mac, why in masked.items()]
+    parsed_dismissed = [parse({mac: end}, _parse_dismissal) for mac, end in dismissed.items()]
     nodes = [parse(entry, _parse_node) for entry in entries]
-    registry = Registry({group.name: group for group in parsed_groups}, in_natural_order(nodes), dict(parsed_masked))
+    registry = Registry(
+        {group.name: group for group in parsed_groups},
+        in_natural_order(nodes),
+        dict(parsed_masked),
+        dict(parsed_dismissed),
+    )
     for index, twice in find_duplicates(nodes, registry.masked):
         raise _corrupt(source, f"{_line_of(entries[index], text)}: {twice}")
     return registry
@@ -163,6 +178,13 @@ def _parse_mask(entry: dict[str, Any]) -> tuple[str, str]:
     return parse_mac(mac), parse_description(why)
 
 
+def _parse_dismissal(entry: dict[str, Any]) -> tuple[str, int]:
+    [(mac, end)] = entry.items()
+    if not isinstance(end, int):
+        raise PerceusError(f"the end of the lease of {mac!r} cannot be {end!r}")
+    return parse_mac(mac), end
+
+
 def _parse_node(entry: Any) -> Node:
     values = parse_fields(entry, NODE_FIELDS, what="a node")
     for key in _NEEDED:
@@ -186,6 +208,15 @@ def parse_fields(entry: Any, fields: Fields, *, what: str) -> dict[str, Any]:
             raise PerceusError(f"{key!r} of {what} cannot be {found!r}")
         values[key] = parse(found)
     return values
+
+
+def parse_policy(said: Mapping[str, Any], fields: Fields, *, what: str) -> dict[str, Any]:
+    """Return what an operator says of a node or group, parsed; an empty text leaves the value to who decides else.
+
+    Raises :class:`PerceusError` as :func:`parse_fields` does.
+    """
+    left = {key: None for key in ("vnfs", "boot", "console") if said.get(key) == ""}
+    return {**parse_fields({key: said[key] for key in said.keys() - left.keys()}, fields, what=what), **left}
 
 
 def _parse_macs(values: list[Any]) -> tuple[str, ...]:

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes of the registry: decided as a value, and made so that nothing is lost or left over."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from .._config import ClusterConfig
+from .._errors import PerceusError
+from .._files import locked
+from .._leases.reader import load_leases
+from .._vnfs.store import list_vnfs
+from .declare import Means
+from .registry import Registry
+from .registry_file import load_registry, render_entries, save_registry
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of the registry. ``renamed`` are old and new name of a node that keeps its host key."""
+
+    before: Registry
+    after: Registry
+    renamed: tuple[str, str] | None = None
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+    @property
+    def added(self) -> list[str]:
+        return [name for name in self.after.by_name if name not in self.before.by_name]
+
+    @property
+    def updated(self) -> list[str]:
+        before = self.before.by_name
+        return [name for name, node in self.after.by_name.items() if name in before and before[name] != node]
+
+    @property
+    def removed(self) -> list[str]:
+        return [name for name in self.before.by_name if name not in self.after.by_name]
+
+    def as_result(self) -> dict[str, Any]:
+        """Return what a module says of the change."""
+        return {
+            "changed": self.changed,
+            "diff": self.as_diff(),
+            "added": self.added,
+            "updated": self.updated,
+            "removed": self.removed,
+        }
+
+    def as_diff(self) -> dict[str, str]:
+        """Return the lines of the registry's file that differ."""
+        before, after = (
+            [line for lines in render_entries(registry).values() for line in lines]
+            for registry in (self.before, self.after)
+        )
+        gone, come = set(before) - set(after), set(after) - set(before)
+        return {
+            "before": "".join(f"{line}\n" for line in before if line in gone),
+            "after": "".join(f"{line}\n" for line in after if line in come),
+        }
+
+
+def find_means(config: ClusterConfig) -> Means:
+    """Return what is needed to change nodes now. Raises :class:`PerceusError` when this user may not know the VNFSs."""
+    try:
+        vnfs = frozenset(vnfs.name for vnfs in list_vnfs(config.store))
+    except OSError as error:
+        raise PerceusError(f"Cannot look into {str(config.store)!r}: {error.strerror}", hint="Become root") from error
+    return Means(config, vnfs, datetime.now(timezone.utc), lambda: uuid.uuid4().hex)
+
+
+def change_registry(
+    config: ClusterConfig, decide: Callable[[Registry], Plan], *, check: bool, touches_keys: bool
+) -> Plan:
+    """Have ``decide`` say what becomes of the registry, and unless this is a ``check`` make it so.
+
+    Of nodes that go, the host keys go too, if the change ``touches_keys`` at all; the leases that their machines hold
+    make no nodes of them again. Raises :class:`PerceusError` when nothing was changed.
+    """
+    if check:
+        return decide(load_registry(config.registry))
+    with contextlib.ExitStack() as held:
+        if touches_keys:  # before the registry, which others wait for, as somebody may be giving keys for a while
+            held.enter_context(locked(config.hostkeys_lock, what="the nodes' host keys"))
+        held.enter_context(locked(config.lock, what="the registry"))
+        plan = decide(load_registry(config.registry))
+        if plan.changed:
+            dismissed = _dismiss(plan, config)
+            if touches_keys:
+                _change_keys(plan, config)
+            save_registry(config.registry, replace(plan.after, dismissed=dismissed))
+    return plan
+
+
+def _dismiss(plan: Plan, config: ClusterConfig) -> dict[str, int]:
+    """Return the dismissals that are in force after the change."""
+    now = datetime.now(timezone.utc).timestamp()
+    lasting = {mac: end for mac, end in plan.after.dismissed.items() if end == 0 or end > now}
+    gone = plan.before.by_mac.keys() - plan.after.by_mac.keys()
+    leases = load_leases(config.leases, missing_ok=True).by_mac if gone else {}
+    new = {mac: leases[mac].expiry or 0 for mac in gone if mac in leases}
+    return {mac: end for mac, end in {**lasting, **new}.items() if mac not in plan.after.by_mac}
+
+
+def _change_keys(plan: Plan, config: ClusterConfig) -> None:
+    """Move and remove keys before the registry is written: what is cut short leaves no key of a node that is gone."""
+    try:
+        if plan.renamed:
+            old, new = (config.hostkeys / name for name in plan.renamed)
+            if old.exists():
+                if new.exists():
+                    shutil.rmtree(new)
+                old.rename(new)
+        for name in plan.removed:
+            if (config.hostkeys / name).exists():
+                shutil.rmtree(config.hostkeys / name)
+    except OSError as error:
+        raise PerceusError(f"Cannot change the host key {error.filename!r}: {error.strerror}") from error

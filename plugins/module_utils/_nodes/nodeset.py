@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Node sets: which nodes are meant by ``n[101-137,140]``, ``@group``, ``n1*``, and what is made of them.
+
+The language is ClusterShell's: ``,`` adds, ``!`` takes away, ``&`` keeps what is in both, ``^`` what is in one of them,
+from left to right. ClusterShell knows Perceus's ``*`` and ``?`` too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .._errors import PerceusError
+from .registry import Node, Registry
+
+try:
+    from ClusterShell.NodeSet import NodeSet, NodeSetException
+    from ClusterShell.NodeUtils import GroupResolver, GroupResolverError, GroupSource
+except ImportError:
+    NodeSet = None
+
+LARGEST_RANGE = 1_000_000  # numbers; ClusterShell makes a name of each before anything else
+
+_OPERATOR = re.compile(r"[,!&^](?![^\[]*\])")  # those in brackets are part of a range
+_RANGE = re.compile(r"(\d+)-(\d+)(?=[^\[]*\])", re.ASCII)
+
+
+def select_nodes(text: str, registry: Registry, *, missing_ok: bool = False) -> tuple[Node, ...]:
+    """Return the nodes that ``text`` means, in the registry's order.
+
+    Raises :class:`PerceusError` when it is no node set, and unless ``missing_ok`` when any part of it matches nothing.
+    """
+    if text in registry.by_name:  # also where ClusterShell is not
+        return (registry.by_name[text],)
+    if NodeSet is None:
+        raise PerceusError(
+            f"Cannot read node set {text!r}: the Python library ClusterShell is missing",
+            hint="Install the package python3-clustershell on the master, as playbooks/site.yml does",
+        )
+    resolver = GroupResolver(_source(registry))
+    if not missing_ok:
+        for part in _OPERATOR.split(text):
+            found = _expand(part, resolver)
+            unknown = sorted(found - registry.by_name.keys())
+            if unknown or not found:
+                named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
+                raise PerceusError(
+                    f"Cannot select nodes {text!r}: no node matches {named or repr(part.strip())}",
+                    hint="See nodes_summary for what there is",
+                )
+    names = _expand(text, resolver)
+    if not names and not missing_ok:
+        raise PerceusError(f"Cannot select nodes {text!r}: nothing is left of it")
+    return tuple(node for node in registry.nodes if node.name in names)
+
+
+def _source(registry: Registry) -> GroupSource:
+    members: dict[str, list[str]] = {}
+    for node in registry.nodes:
+        members.setdefault(node.group, []).append(node.name)
+    groups = {group: ",".join(names) for group, names in members.items()}
+    return GroupSource("perceus", groups, allgroups=",".join(registry.by_name))
+
+
+def _expand(text: str, resolver: GroupResolver) -> set[str]:
+    for first, last in _RANGE.findall(text):
+        if int(last) - int(first) > LARGEST_RANGE:
+            raise PerceusError(f"Cannot read node set {text[:100]!r}: its range is too large", hint="Use a '*'")
+    try:
+        return set(NodeSet(text, resolver=resolver))
+    except (NodeSetException, GroupResolverError) as error:
+        raise PerceusError(
+            f"Cannot read node set {text[:100]!r}: {error}", hint="Write n101, n[101-137,140], n1* or @group"
+        ) from error
