@@ -29,13 +29,25 @@ attributes:
     description: The operating systems that the module runs on.
     support: full
     platforms: posix
+options:
+  name:
+    description:
+      - Only these nodes, and no other machines, such as V(n[101-137,140]), V(@compute) or V(n1*), as with
+        M(perceus.cluster.node).
+    type: str
 extends_documentation_fragment: perceus.cluster.master.files
+requirements:
+  - ClusterShell on the host, if a set of nodes is named.
 seealso:
   - plugin: perceus.cluster.leases
     plugin_type: inventory
 """
 
 EXAMPLES = r"""
+- name: Read what some of the nodes are
+  perceus.cluster.node_info:
+    name: "@viz!n140"
+
 - name: Read what the master knows of its nodes
   perceus.cluster.node_info:
   register: cluster
@@ -56,6 +68,11 @@ nodes:
       description: The registered name.
       type: str
       sample: n101
+    macs:
+      description: The node's MAC addresses.
+      type: list
+      elements: str
+      sample: [52:54:00:12:34:56]
     mac:
       description: The first of the node's MAC addresses.
       type: str
@@ -84,6 +101,38 @@ nodes:
       description: Where RV(nodes[].vnfs_kernel_args) comes from, an override of V(node) or V(group), or V(vnfs).
       type: str
       sample: vnfs
+    boot:
+      description: What the node boots.
+      type: str
+      sample: image
+    boot_origin:
+      description: Where RV(nodes[].boot) comes from, V(node), V(group) or V(default).
+      type: str
+      sample: default
+    console:
+      description: The node's console.
+      type: str
+      sample: ttyS0,115200
+    console_origin:
+      description: Where RV(nodes[].console) comes from, V(node), V(group) or V(default).
+      type: str
+      sample: default
+    kernel_args:
+      description: The kernel arguments that are added to those of the VNFS.
+      type: str
+      sample: nomodeset debug
+    kernel_args_origins:
+      description: What V(default), V(group) and V(node) add, those that add anything, in this order.
+      type: dict
+      sample: {group: nomodeset, node: debug}
+    description:
+      description: A line for people.
+      type: str
+      sample: the stunt node
+    variables:
+      description: The variables of the node's inventory host.
+      type: dict
+      sample: {rack: 7}
     enabled:
       description: Whether the node may boot.
       type: bool
@@ -138,6 +187,55 @@ unknown:
       description: Whether the lease is in force.
       type: bool
       sample: true
+groups:
+  description: The groups, by name, and what is in effect for those of their nodes that have no value of their own.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The group.
+      type: str
+      sample: compute
+    nodes:
+      description: The names of its nodes.
+      type: list
+      elements: str
+      sample: [n101, n102]
+    vnfs:
+      description: The VNFS.
+      type: str
+      sample: debian
+    vnfs_origin:
+      description: Where RV(groups[].vnfs) comes from, V(group) or V(default).
+      type: str
+      sample: group
+    boot:
+      description: What the nodes boot.
+      type: str
+      sample: image
+    console:
+      description: The nodes' console.
+      type: str
+      sample: tty0
+    kernel_args:
+      description: The kernel arguments that the group adds.
+      type: str
+      sample: nomodeset
+    overlays:
+      description: The group's overlays.
+      type: list
+      elements: str
+      sample: []
+    description:
+      description: A line for people.
+      type: str
+      sample: the workers
+masked:
+  description: Why each machine is masked that the registry masks, by its MAC address.
+  returned: always
+  type: dict
+  sample: {"52:54:00:12:34:66": the storage's own boot server}
 counts:
   description: How many machines there are of each kind.
   returned: always
@@ -164,13 +262,17 @@ counts:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import load_machines
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.nodeset import select_nodes
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.policy import describe_groups, describe_policy
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "name": {"type": "str"},
             "config": {"type": "path", "default": "/etc/perceus/cluster.json"},
             "leases": {"type": "path"},
             "registry": {"type": "path"},
@@ -178,22 +280,33 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    paths = {name: Path(value) for name, value in module.params.items() if value}
+    name, files = module.params["name"], ("config", "leases", "registry", "reports")
+    paths = {file: Path(module.params[file]) for file in files if module.params[file]}
     try:
+        config = load_config(paths["config"])
         found = load_machines(paths.pop("config"), **paths)
+        registry = found.registry
+        chosen = {node.name: node for node in (select_nodes(name, registry) if name else registry.nodes)}
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
     for warning in found.warnings:
         module.warn(warning)
-    nodes = [machine.as_dict() for machine in found.nodes]
-    unknown = [machine.as_dict() for machine in found.unknown]
+    nodes = [
+        {**machine.as_dict(), **describe_policy(chosen[machine.name], registry, config)}
+        for machine in found.nodes
+        if machine.name in chosen
+    ]
+    unknown = [] if name else [machine.as_dict() for machine in found.unknown]
     counts = {
         "nodes": len(nodes),
         "live": sum(node["live"] for node in nodes),
         "disabled": sum(not node["enabled"] for node in nodes),
         "unknown": len(unknown),
     }
-    module.exit_json(changed=False, nodes=nodes, unknown=unknown, counts=counts)
+    groups = describe_groups(registry, config)
+    module.exit_json(
+        changed=False, nodes=nodes, unknown=unknown, groups=groups, masked=dict(registry.masked), counts=counts
+    )
 
 
 if __name__ == "__main__":

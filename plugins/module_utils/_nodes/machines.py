@@ -40,11 +40,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Machines:
-    """Nodes in the registry's order, machines that are none in order of MAC, and what was wrong with the sources."""
+    """Nodes in the order of the ``registry``, machines that are none in order of MAC, and what was wrong with the
+    sources.
+    """
 
     nodes: tuple[Machine, ...]
     unknown: tuple[Machine, ...]
     warnings: tuple[str, ...]
+    registry: Registry
 
 
 def load_machines(
@@ -69,7 +72,7 @@ def load_machines(
     nodes, unknown = view_machines(
         known, wire.by_mac, words, config, now=datetime.now(timezone.utc), images=images, record=record
     )
-    return Machines(nodes, unknown, wire.warnings)
+    return Machines(nodes, unknown, wire.warnings, known)
 
 
 def _find_image(config: ClusterConfig, vnfs: str) -> Image | None:
