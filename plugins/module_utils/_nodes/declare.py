@@ -128,8 +128,7 @@ class _Declaration:
     def _free_name(self, mac: str) -> str:
         config = self._means.config
         if self._numbers is None:
-            kept = self._declared if self._all else self._nodes
-            self._numbers = free_numbers(replace(self._registry, nodes=tuple(kept.values())), config)
+            self._numbers = free_numbers(replace(self._registry, nodes=tuple(self._nodes.values())), config)
         number = next(self._numbers, None)
         if number is None:
             raise PerceusError(

@@ -110,6 +110,12 @@ def test_a_masked_machine_is_never_adopted(plan: Plan) -> None:
     assert adopted(plan([machine(1), machine(2)], masked_macs=masked)) == {"52:54:00:00:00:02": "n101"}
 
 
+def test_the_lease_that_a_removed_node_held_makes_no_node_and_the_next_one_does(plan: Plan) -> None:
+    removed = replace(EMPTY, dismissed={machine(1).mac: LATER, machine(2).mac: 0})
+    assert adopted(plan([machine(1), machine(2, expiry=None)], removed)) == {}
+    assert adopted(plan([machine(1, expiry=LATER + 1)], removed)) == {machine(1).mac: "n101"}
+
+
 def test_nothing_is_adopted_when_adoption_is_off(plan: Plan) -> None:
     assert plan([machine(1)], adoption="off") == AdoptionPlan((), ())
 
