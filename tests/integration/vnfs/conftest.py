@@ -136,7 +136,7 @@ class Master:
         """Run a module that must succeed, and return nothing but what its documentation says."""
         result = self.call(module, **options)
         assert not result.get("failed"), result
-        assert set(result) - COMMON_VALUES <= documented_values(module)
+        assert list(undocumented(result, documented_values(module) | {key: {} for key in COMMON_VALUES})) == []
         return result
 
     def inside(self, *argv: str) -> str:
@@ -145,10 +145,21 @@ class Master:
 
 
 @functools.cache
-def documented_values(module: str) -> frozenset[str]:
-    """The keys of a module's RETURN."""
+def documented_values(module: str) -> dict[str, Any]:
+    """A module's RETURN."""
     found = importlib.import_module(f"ansible_collections.perceus.cluster.plugins.modules.{module}")
-    return frozenset(yaml.safe_load(found.RETURN))
+    documented: dict[str, Any] = yaml.safe_load(found.RETURN)
+    return documented
+
+
+def undocumented(values: dict[str, Any], documented: dict[str, Any], where: str = "") -> Iterator[str]:
+    """Yield the keys of a result, and of what is in it, that RETURN does not have."""
+    for key, value in values.items():
+        if key not in documented:
+            yield where + key
+        elif contains := documented[key].get("contains"):
+            for part in value if isinstance(value, list) else [value]:
+                yield from undocumented(part or {}, contains, f"{where}{key}.")
 
 
 def running_commands() -> str:

@@ -211,13 +211,10 @@ def work(request: pytest.FixtureRequest, lean: Master, copy: str) -> Iterator[tu
         yield program, "vnfs_command", {"name": "debian", "argv": ["sleep", "1000"]}
     elif program == "cp":
         yield program, "vnfs", {"name": copy, "clone": {"vnfs": "debian"}}
-    elif program == "zstd":
+    else:
         yield program, "vnfs_capsule", {"name": "debian", "state": "exported"}
         for file in capsules.glob("debian-*"):
             file.unlink()
-    else:
-        exported = lean.do("vnfs_capsule", name="zoo", state="exported", folder=f"{CAPSULES}/zoo")
-        yield program, "vnfs_capsule", import_options(exported, name=copy)
 
 
 @pytest.mark.usefixtures("changed")
@@ -243,6 +240,74 @@ def test_what_stops_while_a_program_works_leaves_what_was(
         names = {path.name for path in lean.path(CAPSULES).iterdir()}
         assert {file, f"{file}.sha256"} <= names
         assert not any(name.startswith(".") for name in names)
+
+
+@pytest.fixture
+def held_up(request: pytest.FixtureRequest, zoo: Master) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A program that never ends, to which a source leaves the work, and the options that ask for that source."""
+    program, options = request.param
+    stand_in = zoo.path(f"/usr/local/bin/{program}")
+    stand_in.write_text("#!/bin/sh\nsleep 1000\n")
+    stand_in.chmod(0o755)
+    yield program, options
+    stand_in.unlink()
+
+
+@pytest.mark.parametrize("how", SIGNALS[:2], ids=lambda how: how.name)
+@pytest.mark.parametrize(
+    "held_up",
+    [
+        ("mmdebstrap", {"mmdebstrap": {"suite": "bookworm"}}),
+        (
+            "dnf",
+            {
+                "dnf": {
+                    "release": "9",
+                    "repositories": [{"name": "local", "baseurl": "file:///srv/none", "gpgcheck": False}],
+                }
+            },
+        ),
+        ("skopeo", {"oci": {"image": "oci:/srv/none:one", "digest": f"sha256:{'0' * 64}"}}),
+        ("rsync", {"node": {"host": "127.0.0.1", "host_key": "ssh-ed25519 AAAA"}}),
+    ],
+    indirect=True,
+    ids=lambda case: case[0],
+)
+def test_a_build_that_stops_while_its_source_works_leaves_no_vnfs(
+    zoo: Master, held_up: tuple[str, dict[str, Any]], copy: str, how: signal.Signals
+) -> None:
+    program, options = held_up
+    before = look(zoo, copy)
+    process = zoo.start("vnfs", name=copy, **options)
+    await_program(process, program)
+    end(process, how, what=copy)
+    if how == signal.SIGKILL:
+        hold(zoo, copy)
+    assert look(zoo, copy) == {**before, "files": {}}
+
+
+@pytest.fixture
+def importing(zoo: Master, exported: dict[str, Any], copy: str) -> Iterator[dict[str, Any]]:
+    """The options that import a capsule, whose unpacking never ends."""
+    zoo.do("vnfs_capsule", **import_options(exported, name=copy))
+    stand_in = zoo.path("/usr/local/bin/tar")
+    stand_in.write_text("#!/bin/sh\nsleep 1000\n")
+    stand_in.chmod(0o755)
+    yield {**import_options(exported, name=copy), "force": True}
+    stand_in.unlink()
+
+
+@pytest.mark.parametrize("how", SIGNALS[:2], ids=lambda how: how.name)
+def test_an_import_that_stops_while_it_unpacks_leaves_what_was(
+    zoo: Master, importing: dict[str, Any], copy: str, how: signal.Signals
+) -> None:
+    before = look(zoo, copy)
+    process = zoo.start("vnfs_capsule", **importing)
+    await_program(process, "tar")
+    end(process, how, what=copy)
+    if how == signal.SIGKILL:
+        hold(zoo, copy)
+    assert look(zoo, copy) == before
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda how: how.name)
