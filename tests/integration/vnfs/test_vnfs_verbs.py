@@ -179,6 +179,28 @@ def test_included_files_follow_the_masters_and_are_no_secrets(small: Small, tmp_
     assert f"Cannot include '{src}'" in small.refuse("vnfs")
 
 
+SYSTEMCTL = r"""#!/bin/sh
+case "$*" in
+    *show*) printf 'LoadState=loaded\nActiveState=inactive\nUnitFileState=static\n' ;;
+    *) echo "$*" >> /var/lib/perceus/systemctl ;;
+esac
+"""
+
+
+@pytest.fixture
+def systemctl(small: Small) -> Iterator[Path]:
+    """A stand-in for systemd, and the file of what it was told."""
+    program = small.master.path("/usr/local/bin/systemctl")
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    told = small.master.path("/var/lib/perceus/systemctl")
+    told.touch()
+    yield told
+    program.unlink()
+    told.unlink()
+
+
+@pytest.mark.usefixtures("systemctl")
 def test_overrides_reach_the_boot_script_and_are_shown_with_their_origin(small: Small, cluster: dict[str, Any]) -> None:
     small.publish("1")
     overrides = {"groups": {"viz": {"kernel_args": "from=group"}}, "nodes": {"n101": {"kernel_args": "from=node"}}}
@@ -205,31 +227,12 @@ def test_overrides_reach_the_boot_script_and_are_shown_with_their_origin(small: 
     assert boot()[1:] == ("", "vnfs")  # as it was published
 
 
-SYSTEMCTL = r"""#!/bin/sh
-case "$*" in
-    *show*) printf 'LoadState=loaded\nActiveState=inactive\nUnitFileState=static\n' ;;
-    *) echo "$*" >> /var/lib/perceus/systemctl ;;
-esac
-"""
 EXTRA = {"vnfs": Small.name, "ansible_become": False}
 
 
 def play(small: Small, inventory: Path, name: str, *arguments: str, **extra: Any) -> str:
     words = ("-i", str(inventory), f"perceus.cluster.{name}", "-e", json.dumps({**EXTRA, **extra}), *arguments)
     return small.master.run("ansible-playbook", *words)
-
-
-@pytest.fixture
-def systemctl(small: Small) -> Iterator[Path]:
-    """A stand-in for systemd, and the file of what it was told."""
-    program = small.master.path("/usr/local/bin/systemctl")
-    program.write_text(SYSTEMCTL)
-    program.chmod(0o755)
-    told = small.master.path("/var/lib/perceus/systemctl")
-    told.touch()
-    yield told
-    program.unlink()
-    told.unlink()
 
 
 def test_each_verb_has_a_playbook_that_can_be_rehearsed(small: Small, systemctl: Path, tmp_path: Path) -> None:
