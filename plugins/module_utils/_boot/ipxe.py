@@ -14,15 +14,16 @@ from .kernel_args import render_kernel_args
 
 START, DEFAULT = "start.ipxe", "default.ipxe"
 _OWN_SCRIPT = "${netX/mac:hexhyp}.ipxe"  # netX is the interface that iPXE itself was loaded through
-# Nobody reads the query but the log of boots.
+# Only the log of boots reads the query. iPXE leaves an & in a value as it is: what must not be forged stands first.
 _HARDWARE = "mac=${netX/mac}&uuid=${uuid}" + "".join(
-    f"&{setting}=${{{setting}:uristring}}" for setting in ("manufacturer", "product", "serial")
+    f"&{setting}=${{{setting}:uristring}}" for setting in ("serial", "manufacturer", "product")
 )
 _RENEWAL = 60  # seconds; a machine that is no node is lent its address for two minutes
+# What is said on the console under each policy, and how often it is seen whether it came true, in seconds.
 _WAITING = {
-    "adopt": " yet, waiting for the master to adopt it",
-    "quarantine": " and waits for approval: register this MAC address on the master, see docs/nodes.md",
-    "off": ", and the master adopts none",
+    "adopt": ("yet, waiting for the master to adopt it", 1),
+    "quarantine": ("and waits for approval: on the master, register this MAC address", 5),
+    "off": ("and the master adopts none: register this MAC address there, or mask it", 5),
 }
 
 
@@ -42,14 +43,15 @@ def render_start(config: ClusterConfig) -> str:
 
 def render_default(config: ClusterConfig) -> str:
     """Return the script of machines that are not registered: wait until they are, and keep the lease meanwhile."""
+    what, seconds = _WAITING[config.adoption]
     return _script(
-        f"echo perceus: ${{netX/mac}} is not a node{_WAITING[config.adoption]}",
         "set tries:int32 0",
         ":again",
-        "sleep 1",
+        f"echo perceus: ${{netX/mac}} is not a node {what}",
+        f"sleep {seconds}",
         f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} ||",
         "inc tries",
-        f"iseq ${{tries}} {_RENEWAL} || goto again",
+        f"iseq ${{tries}} {_RENEWAL // seconds} || goto again",
         "dhcp netX ||",
         f"chain --replace --autofree {config.boot_url(START)} || goto again",
     )

@@ -134,8 +134,8 @@ def test_every_script_ends_in_a_loop_that_asks_the_master_again(render: Render) 
 def test_machines_start_with_their_own_script_and_unknown_ones_ask_every_second(render: Render) -> None:
     files = render()
     own = "chain --replace --autofree http://10.17.5.1/boot/${netX/mac:hexhyp}.ipxe"
-    assert files.boot["start.ipxe"].splitlines()[1].startswith(f"{own}?mac=${{netX/mac}}&uuid=${{uuid}}&manufacturer=")
-    assert f":again\nsleep 1\n{own} ||\n" in files.boot["default.ipxe"]
+    assert files.boot["start.ipxe"].splitlines()[1].startswith(f"{own}?mac=${{netX/mac}}&uuid=${{uuid}}&serial=")
+    assert f"sleep 1\n{own} ||\n" in files.boot["default.ipxe"]
 
 
 def test_the_console_of_an_unknown_machine_says_what_it_waits_for(config: ClusterConfig) -> None:
@@ -144,7 +144,7 @@ def test_the_console_of_an_unknown_machine_says_what_it_waits_for(config: Cluste
         for policy in ("adopt", "quarantine", "off")
     }
     assert "${netX/mac} is not a node yet, waiting for the master to adopt it" in said["adopt"]
-    assert "${netX/mac} is not a node and waits for approval: register this MAC" in said["quarantine"]
+    assert "${netX/mac} is not a node and waits for approval: on the master, register this MAC" in said["quarantine"]
     assert "the master adopts none" in said["off"]
 
 
