@@ -258,6 +258,13 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture
+def site() -> Iterator[Namespace]:
+    """Another machine, which is on no wire yet."""
+    with _namespace() as namespace:
+        yield namespace
+
+
+@pytest.fixture
 def config(tmp_path: Path) -> ClusterConfig:
     """A cluster whose folders are there and empty, and whose ``cluster.json`` is in ``tmp_path``."""
     settings: dict[str, Any] = {

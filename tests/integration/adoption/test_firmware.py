@@ -6,17 +6,16 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.discoveries import Hardware
 
 MAC = "52:54:00:00:00:01"
 UUID = "4c4c4544-0042-3510-8052-b4c04f564231"
 PATIENCE = 90  # seconds; nothing here speeds the machine's processor up
-
-PowerOn = Callable[[], Any]
 
 
 @pytest.fixture
@@ -25,28 +24,26 @@ def console(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def machine(wire: Any, console: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A machine without a disk on the nodes' end of the wire, switched on."""
-    nodes = wire.nodes
-    nodes.ip("link", "add", "bridge", "type", "bridge", "forward_delay", "0")
-    nodes.ip("tuntap", "add", "tap", "mode", "tap")
-    for name in ("eth0", "tap"):
-        nodes.ip("link", "set", name, "master", "bridge", "up")
-    nodes.ip("link", "set", "bridge", "up")
-    running = subprocess.Popen(
-        nodes.command(
+def power_on(wire: Any, bridge: Any, console: Path) -> Iterator[Callable[[], None]]:
+    """Switch on a machine without a disk at the nodes' end of the wire."""
+    wire.nodes.ip("tuntap", "add", "tap", "mode", "tap")
+    bridge.plug("tap")
+    running = []
+
+    def power_on() -> None:
+        argv = wire.nodes.command(
             *("qemu-system-x86_64", "-machine", "pc,graphics=off", "-accel", "tcg", "-m", "256", "-nodefaults"),
             *("-display", "none", "-monitor", "none", "-serial", f"file:{console}"),
             *("-smbios", f"type=1,manufacturer=Acme,, Inc.,product=Twin 1U,serial=SN-1001,uuid={UUID}"),
             *("-netdev", "tap,id=net,ifname=tap,script=no,downscript=no"),
             *("-device", f"virtio-net-pci,netdev=net,mac={MAC},bootindex=0"),
         )
-    )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait(timeout=10)
+        running.append(subprocess.Popen(argv))
+
+    yield power_on
+    for machine in running:
+        machine.kill()
+        machine.wait(timeout=10)
 
 
 def wait_for_line(console: Path, line: str) -> None:
@@ -56,16 +53,39 @@ def wait_for_line(console: Path, line: str) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.usefixtures("nginx", "machine")
-def test_a_machine_says_what_it_is_and_boots_as_soon_as_it_is_a_node(master: Any, console: Path) -> None:
+@pytest.mark.usefixtures("nginx")
+def test_a_machine_says_what_it_is_and_boots_when_it_was_made_a_node(
+    master: Any, power_on: Callable[[], None], console: Path
+) -> None:
     master.change(adoption="quarantine")
     with master.watching():
+        power_on()
         wait_for_line(console, f"{MAC} is not a node and waits for approval")
-    [evidence] = master.record().machines
-    assert (evidence.mac, evidence.status) == (MAC, "quarantine")
-    assert (evidence.hardware.manufacturer, evidence.hardware.product) == ("Acme, Inc.", "Twin 1U")
-    assert (evidence.hardware.serial, evidence.hardware.uuid) == ("SN-1001", UUID)
-    assert evidence.address in master.dnsmasq.leased()
-    approve(master, evidence.mac)
-    wait_for_line(console, "n120 does not boot: VNFS debian has no published image")
-    assert (master.record().by_mac[MAC].status, master.record().by_mac[MAC].why) == ("node", "operator")
+        board = Hardware("Acme, Inc.", "Twin 1U", "SN-1001", UUID)
+        master.wait_for([board], lambda: [machine.hardware for machine in master.record().machines])
+        [evidence] = master.record().machines
+        assert (evidence.mac, evidence.status) == (MAC, "quarantine")
+        assert IPv4Address(evidence.address) in master.config.discovery_range
+        master.register("n120", MAC)
+        wait_for_line(console, "n120 does not boot: VNFS debian has no published image")
+    [approved] = master.record().machines
+    assert (approved.status, approved.why, approved.address) == ("node", "operator", evidence.address)
+
+
+class TestBesideAnotherServer:
+    @pytest.fixture
+    def settings(self) -> dict[str, Any]:
+        return {"dhcp_mode": "proxy", "leases": "/nonexistent"}
+
+    @pytest.mark.usefixtures("nginx", "site_server")
+    def test_a_machine_is_adopted_when_it_asks_for_its_script(
+        self, master: Any, power_on: Callable[[], None], console: Path
+    ) -> None:
+        with master.watching():
+            power_on()
+            wait_for_line(console, "n101 does not boot: VNFS debian has no published image")
+        assert master.names() == {MAC: "n101"}
+        [evidence] = master.record().machines
+        assert (evidence.status, evidence.why) == ("node", "adopt")
+        assert evidence.address.startswith("10.17.90.")
+        assert evidence.hardware.serial == "SN-1001"

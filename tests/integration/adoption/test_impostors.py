@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Any
@@ -26,16 +25,8 @@ def n101(master: Any, clients: Any) -> str:
     """The first node, which has booted with its own address; the address."""
     clients.boot(MAC)
     master.reconcile()
-    wait_for("10.17.5.101", lambda: clients.boot(MAC).address)
+    master.wait_for("10.17.5.101", lambda: clients.boot(MAC).address)
     return "10.17.5.101"
-
-
-def wait_for(wanted: Any, look: Callable[[], Any]) -> None:
-    """Give dnsmasq the moment that it needs to read its files."""
-    deadline = time.monotonic() + 2
-    while (seen := look()) != wanted:
-        assert time.monotonic() < deadline, f"{seen!r} is not {wanted!r}"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("claim", ["n101", "N101", "n101.cluster.internal", "n101.unknown.cluster.internal"])
@@ -64,7 +55,7 @@ def test_a_name_that_no_node_has_is_in_dns_apart_from_the_nodes(clients: Any, dn
 def test_a_node_that_claims_another_ones_name_gets_its_own(n101: str, master: Any, clients: Any, dnsmasq: Any) -> None:
     clients.boot(OTHER_MAC)
     master.reconcile()
-    wait_for("10.17.5.102", lambda: clients.boot(OTHER_MAC).address)
+    master.wait_for("10.17.5.102", lambda: clients.boot(OTHER_MAC).address)
     assert clients.boot(OTHER_MAC, name="n101").host_name == "n102"
     master.reconcile()
     assert dnsmasq.look_up(NAME) == [n101]
@@ -106,7 +97,7 @@ def test_two_interfaces_that_became_two_nodes_are_told_of(
 ) -> None:
     clients.boot(OTHER_MAC)
     master.reconcile()
-    wait_for("10.17.5.102", lambda: clients.boot(OTHER_MAC).address)
+    master.wait_for("10.17.5.102", lambda: clients.boot(OTHER_MAC).address)
     ask(MAC, n101, **BOARD)
     ask(OTHER_MAC, "10.17.5.102", **BOARD)
     master.reconcile()
