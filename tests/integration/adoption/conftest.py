@@ -148,9 +148,10 @@ class Bridge:
     """A switch at the nodes' end of the wire, which is the interface ``bridge`` there."""
 
     nodes: Any
+    name: str = "bridge"
 
     def plug(self, name: str) -> None:
-        self.nodes.ip("link", "set", name, "master", "bridge", "up")
+        self.nodes.ip("link", "set", name, "master", self.name, "up")
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def site_server(wire: Any, site: Any, bridge: Bridge, tmp_path: Path) -> Iterato
     site.ip("address", "add", "10.17.0.2/16", "dev", "eth0")
     site.ip("link", "set", "eth0", "up")
     configuration, leases, log = (tmp_path / name for name in ("dhcpd.conf", "dhcpd.leases", "dhcpd.log"))
-    configuration.write_text("subnet 10.17.0.0 netmask 255.255.0.0 { range 10.17.90.1 10.17.90.50; }")
+    configuration.write_text("ping-check false; subnet 10.17.0.0 netmask 255.255.0.0 { range 10.17.90.1 10.17.90.50; }")
     leases.touch()
     argv = [
         "dhcpd",

@@ -104,6 +104,20 @@ def test_two_interfaces_that_became_two_nodes_are_told_of(
     assert master.alarms() == [("second_nic", (MAC, OTHER_MAC), ("n101", "n102"))]
 
 
+def test_a_node_that_comes_with_a_new_interface_is_known_by_its_board(
+    n101: str, master: Any, clients: Any, ask: Callable[..., int], dnsmasq: Any
+) -> None:
+    ask(MAC, n101, **BOARD)
+    master.reconcile()
+    clients.release(MAC, n101, server=str(master.config.address.ip))
+    address = clients.boot(OTHER_MAC).address
+    ask(OTHER_MAC, address, **BOARD)
+    master.reconcile()
+    assert master.names() == {MAC: "n101"}
+    assert master.alarms() == [("new_mac", (OTHER_MAC,), ("n101",))]
+    assert dnsmasq.look_up(NAME) == [n101]
+
+
 def test_two_machines_with_one_mac_are_told_of(n101: str, master: Any, ask: Callable[..., int]) -> None:
     ask(MAC, n101, **BOARD)
     ask(MAC, n101, **OTHER_BOARD)

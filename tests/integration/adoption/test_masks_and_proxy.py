@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Beside other services of the site: machines of another boot system, and another DHCP server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._leases.reader import load_leases
+
+MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
+BIOS, UEFI, UEFI_X86_64 = 0, 7, 9
+MASTER, SITE, NO_ADDRESS = "10.17.0.1", "10.17.0.2", str(IPv4Address(0))
+
+
+def test_a_masked_machine_gets_no_answer_until_the_mask_is_taken_off(master: Any, clients: Any, dnsmasq: Any) -> None:
+    master.change(masked_macs=[MAC])
+    master.reconcile()
+    dnsmasq.wait_until_read()
+    assert clients.offers(MAC, BIOS) == []
+    assert len(clients.offers(OTHER_MAC, BIOS)) == 1
+    master.change(masked_macs=[])
+    master.reconcile()
+    master.wait_for(1, lambda: len(clients.offers(MAC, BIOS)), patience=5)
+
+
+def test_a_machine_that_is_masked_later_is_no_node_and_not_in_the_record(master: Any, clients: Any) -> None:
+    master.change(adoption="quarantine")
+    clients.boot(MAC)
+    master.reconcile()
+    assert [machine.mac for machine in master.record().machines] == [MAC]
+    master.change(adoption="adopt", masked_macs=[MAC])
+    master.reconcile()
+    assert (master.names(), master.record().machines) == ({}, ())
+
+
+class TestProxy:
+    @pytest.fixture
+    def settings(self, tmp_path: Any) -> dict[str, Any]:
+        return {"dhcp_mode": "proxy", "leases": str(tmp_path / "dhcpd.leases")}
+
+    @pytest.fixture
+    def machines(self, bridge: Any, clients_at: Callable[[str], Any]) -> Any:
+        """Machines on the bridge, to which also the site's server is connected."""
+        return clients_at(bridge.name)
+
+    @pytest.mark.usefixtures("site_server", "dnsmasq")
+    def test_the_site_lends_the_address_and_the_master_says_what_to_boot(self, machines: Any) -> None:
+        ours, theirs = sorted(machines.offers(MAC, BIOS), key=lambda offer: offer.server)
+        assert (ours.server, ours.address, ours.boot_server, ours.file) == (MASTER, NO_ADDRESS, MASTER, "undionly.kpxe")
+        assert (theirs.server, theirs.file) == (SITE, "")
+        assert theirs.address.startswith("10.17.90.")
+
+    @pytest.mark.usefixtures("site_server", "dnsmasq")
+    @pytest.mark.parametrize("architecture", [UEFI, UEFI_X86_64])
+    def test_uefi_firmware_is_told_on_the_port_of_boot_servers(
+        self, architecture: int, machines: Any, wire: Any
+    ) -> None:
+        ours, theirs = sorted(machines.offers(MAC, architecture), key=lambda offer: offer.server)
+        assert (ours.server, ours.address) == (MASTER, NO_ADDRESS)
+        wire.nodes.ip("address", "add", f"{theirs.address}/16", "dev", "bridge")
+        [told] = machines.ask_boot_server(MAC, architecture, holding=theirs.address, server=ours.server)
+        assert (told.boot_server, told.file) == (MASTER, "ipxe.efi")
+
+    @pytest.mark.usefixtures("site_server", "dnsmasq")
+    def test_who_does_not_boot_from_the_network_hears_of_the_site_only(self, machines: Any) -> None:
+        assert [offer.server for offer in machines.offers(MAC)] == [SITE]
+
+    @pytest.mark.usefixtures("site_server")
+    def test_a_masked_machine_hears_of_the_site_only(self, machines: Any, master: Any, dnsmasq: Any) -> None:
+        master.change(masked_macs=[MAC])
+        master.reconcile()
+        dnsmasq.wait_until_read()
+        for architecture in (BIOS, UEFI):
+            assert [offer.server for offer in machines.offers(MAC, architecture)] == [SITE]
+        assert {offer.server for offer in machines.offers(OTHER_MAC, BIOS)} == {MASTER, SITE}
+
+    def test_who_is_in_the_sites_lease_file_is_adopted(self, machines: Any, master: Any, site_server: Any) -> None:
+        lent = machines.boot(MAC, name="visitor")
+        master.wait_for(1, lambda: len(load_leases(site_server).leases), patience=5)
+        master.reconcile()
+        assert master.names() == {MAC: "n101"}
+        [evidence] = master.record().machines
+        assert (evidence.address, evidence.client_name) == (lent.address, "visitor")
+        assert IPv4Address(evidence.address) in master.config.address.network
