@@ -50,9 +50,10 @@ def parse_leases(text: str) -> Leases:
 def _parse_line(line: str, found: Gathering) -> int | None:
     """Gather the lease of one line and return its end."""
     fields = line.split(" ")
-    if len(fields) != 5:
+    if len(fields) < 5:
         raise PerceusError(f"Cannot use {line[:100]!r}: it has {len(fields)} fields, not 5")
-    expiry, mac, address, name, _client_id = fields
+    expiry, mac, address, *words, _client_id = fields
+    name = " ".join(words)
     if not _EXPIRY.fullmatch(expiry):
         raise PerceusError(f"Cannot use {expiry[:100]!r} as the end of a lease: not seconds since 1970")
     end = int(expiry) or None

@@ -61,7 +61,8 @@ class Gathering:
                 client_name = parse_client_name(name)
             except PerceusError as error:
                 self.warnings.append(f"Lease of {mac}: {error.msg}")
-        lease = Lease(mac, address, expiry, client_name)
+        # What ended in 1970 has ended: 0 is shown to people as no end.
+        lease = Lease(mac, address, None if expiry is None else max(expiry, 1), client_name)
         before = self._newest.get(mac)
         if before is None or lease.end() >= before.end():
             self._newest[mac] = lease

@@ -28,13 +28,23 @@ def test_a_lease_without_an_end_is_live_and_ends_last() -> None:
     assert [lease.is_live(datetime(9999, 1, 1, tzinfo=timezone.utc)) for lease in found.leases().leases] == [True]
 
 
+@pytest.mark.parametrize("expiry", [0, -1])
+def test_a_lease_until_1970_is_over_and_not_for_ever(expiry: int) -> None:
+    found = Gathering()
+    found.add(MAC, ADDRESS, expiry, name=None)
+    [lease] = found.leases().leases
+    assert lease.expiry and not lease.is_live(NOW)
+
+
 @given(entries=st.lists(st.tuples(MACS, st.none() | st.integers(min_value=0, max_value=10**11))))
 def test_each_mac_has_its_lease_that_ends_last_and_they_come_in_order(entries: list[tuple[str, int | None]]) -> None:
     found = Gathering()
     for mac, expiry in entries:
         found.add(mac, ADDRESS, expiry, name=None)
     wanted = {mac: max(Lease(mac, ADDRESS, end).end() for own, end in entries if own == mac) for mac, _end in entries}
-    assert [(lease.mac, lease.end()) for lease in found.leases().leases] == sorted(wanted.items())
+    assert [(lease.mac, lease.end()) for lease in found.leases().leases] == [
+        (mac, max(end, 1)) for mac, end in sorted(wanted.items())
+    ]
 
 
 @given(name=st.text())
