@@ -15,7 +15,9 @@ options:
     type: path
     default: /etc/perceus/cluster.json
   leases:
-    description: dnsmasq's lease file. Default is the one that O(config) names, C(/var/lib/misc/dnsmasq.leases).
+    description:
+      - The lease file of dnsmasq, ISC dhcpd or Kea (memfile), told by its content.
+      - Default is the one that O(config) names, C(/var/lib/misc/dnsmasq.leases).
     type: path
   registry:
     description: The registry. Default is the one that O(config) names, C(/var/lib/perceus/nodes.json).

@@ -11,7 +11,7 @@ short_description: The nodes of a cluster, the machines on its wire, and its VNF
 version_added: 0.1.0
 author: The perceus.cluster maintainers (!UNKNOWN)
 description:
-  - Reads the registry, dnsmasq's lease file and the nodes' reports on the master, and makes hosts of them.
+  - Reads the registry, the DHCP server's lease file and the nodes' reports on the master, and makes hosts of them.
   - Each node of the registry is a host by its registered name. A machine that holds a lease but is not registered is
     a host named after its MAC address, such as V(mac-525400123456), in the group C(unknown). Masked machines are left
     out.
@@ -21,6 +21,7 @@ description:
   - Names that DHCP clients give themselves never become hosts. Such a name is a host variable if it is a host name, and
     is dropped with a warning otherwise. No value is ever a template.
   - dnsmasq rewrites its lease file in place. The file is read again until it is whole, so hosts do not come and go.
+    The lease files of ISC dhcpd and Kea are read as well, with those that Kea's cleanup leaves beside its own.
   - The inventory source must be named C(perceus.yml) or C(perceus.yaml), or end in C(.perceus.yml) or
     C(.perceus.yaml).
 notes:

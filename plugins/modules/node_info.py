@@ -12,8 +12,8 @@ short_description: What the master knows of its nodes
 version_added: 0.1.0
 author: The perceus.cluster maintainers (!UNKNOWN)
 description:
-  - Reads the registry, dnsmasq's lease file and the nodes' reports on the master, and returns each node as it is in
-    effect, with the origin of what its group or the cluster decides.
+  - Reads the registry, the DHCP server's lease file and the nodes' reports on the master, and returns each node as it
+    is in effect, with the origin of what its group or the cluster decides.
   - Changes nothing.
 attributes:
   check_mode:

@@ -62,6 +62,19 @@ def test_what_passes_is_returned_unchanged_and_plain(parse: Parse, value: str) -
     assert value[0] not in ".-"
 
 
+@pytest.mark.parametrize("parse", NAME_PARSERS)
+@given(name=st.from_regex(r"[a-z][a-z0-9]{1,40}", fullmatch=True), data=st.data())
+def test_one_character_spoils_a_name(parse: Parse, name: str, data: st.DataObject) -> None:
+    assert parse(f"x{name}") == f"x{name}"  # no word with another meaning begins so
+    bad = data.draw(
+        st.characters(exclude_characters="abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    )
+    at = data.draw(st.integers(min_value=0, max_value=len(name)))
+    with pytest.raises(PerceusError, match=r"^Cannot ") as caught:
+        parse(name[:at] + bad + name[at:])
+    assert caught.value.msg.isprintable()
+
+
 @pytest.mark.parametrize("value", ["n101", "a", "gpu-1", "a" * 63])
 def test_nodes_may_be_called(value: str) -> None:
     assert parse_node_name(value) == value
