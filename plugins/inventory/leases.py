@@ -11,7 +11,8 @@ short_description: The nodes of a cluster, the machines on its wire, and its VNF
 version_added: 0.1.0
 author: The perceus.cluster maintainers (!UNKNOWN)
 description:
-  - Reads the registry, the DHCP server's lease file and the nodes' reports on the master, and makes hosts of them.
+  - Reads the registry, the DHCP server's lease file, the nodes' reports and what is known of other machines, on the
+    master or by O(master) from another machine, and makes hosts of them.
   - Each node of the registry is a host by its registered name. A machine that holds a lease but is not registered is
     a host named after its MAC address, such as V(mac-525400123456), in the group C(unknown). Masked machines are left
     out.
@@ -22,16 +23,20 @@ description:
     is dropped with a warning otherwise. No value is ever a template.
   - dnsmasq rewrites its lease file in place. The file is read again until it is whole, so hosts do not come and go.
     The lease files of ISC dhcpd and Kea are read as well, with those that Kea's cleanup leaves beside its own.
+  - What cannot be read is an error and never an inventory with less in it, unless O(last_good) has what was read last.
   - The inventory source must be named C(perceus.yml) or C(perceus.yaml), or end in C(.perceus.yml) or
     C(.perceus.yaml).
 notes:
   - "Groups: C(nodes), C(unknown), C(quarantine) for machines that wait for an operator, C(live) and C(expired) by
-    lease, C(disabled), C(alarm_KIND) for machines that something is wrong with, C(group_GROUP), C(vnfs_VNFS), and
-    C(state_STAGE) by the last stage that a node reported. Characters that a group cannot have become C(_)."
+    lease, C(disabled), C(alarm_KIND) for machines that something is wrong with, C(group_GROUP), C(vnfs_VNFS),
+    C(state_STAGE) by the last stage that a node reported, C(drifted) and C(needs_reboot) by what it reported since.
+    Characters that a group cannot have become C(_)."
   - "Host variables of nodes: C(ansible_host) and C(perceus_address), the reserved address with which a node boots;
     C(perceus_mac), C(perceus_group), C(perceus_vnfs), C(perceus_vnfs_origin) (V(node), V(group) or V(default)),
     C(perceus_vnfs_kernel_args), C(perceus_vnfs_kernel_args_origin) (V(node), V(group) or V(vnfs)),
-    C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs."
+    C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs;
+    C(perceus_drifted) and C(perceus_needs_reboot), why it is in the group. And the variables that the registry has for
+    the node."
   - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
     C(perceus_lease_name), the client's own word."
   - "Of unknown machines: C(perceus_first_seen), and what their firmware says of them: C(perceus_manufacturer),
@@ -40,6 +45,7 @@ notes:
     and C(ansible_python_interpreter)."
 extends_documentation_fragment:
   - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
   - perceus.cluster.master.files
 options:
   plugin:
@@ -47,11 +53,32 @@ options:
     type: str
     required: true
     choices: [perceus.cluster.leases]
-  last_good_leases:
+  master:
     description:
-      - A file in which to keep the last whole content of the lease file.
-      - It is used, with a warning that says how old it is, when the lease file stays torn, as it does on a full disk.
-        Without it that is an error.
+      - Where the master is, if it is not this machine. All is read from there over one connection.
+      - V(ssh://USER@HOST:PORT) logs in as C(ssh) does, with this user's keys, known hosts and C(~/.ssh/config), and
+        never asks anything. User and port may be left out. The user on the master is to be root, for all that only root
+        may read. A key may be restricted to this by C(command=) in C(authorized_keys).
+      - V(https://HOST:PORT/PATH) fetches what the role P(perceus.cluster.inventory_server#role) serves, at most 15
+        seconds old. The path is V(/inventory) by default. O(token) is needed.
+    type: str
+  token:
+    description: The bearer token for https. Better set the environment variable, or encrypt it with Ansible Vault.
+    type: str
+    env:
+      - name: PERCEUS_INVENTORY_TOKEN
+  ca_file:
+    description: Certificates of the authorities that are trusted for https. Default is what this machine trusts.
+    type: path
+  timeout:
+    description: How many seconds to wait for O(master).
+    type: int
+    default: 30
+  last_good:
+    description:
+      - A file in which to keep what was read last, in one for each inventory source.
+      - It is used, with a warning that says why and how old it is, when anything cannot be read. Without it that is an
+        error.
     type: path
   store:
     description:
@@ -64,9 +91,22 @@ EXAMPLES = r"""
 # perceus.yml, on the master
 plugin: perceus.cluster.leases
 
+# perceus.yml, on a laptop or in AWX: by ssh
+# plugin: perceus.cluster.leases
+# master: ssh://root@master.example.org
+# last_good: ~/.cache/perceus.json
+
+# perceus.yml: by https, with the token in the environment variable PERCEUS_INVENTORY_TOKEN
+# plugin: perceus.cluster.leases
+# master: https://master.example.org
+# ca_file: ~/site-ca.pem
+# cache: true
+# cache_plugin: ansible.builtin.jsonfile
+# cache_connection: ~/.cache/perceus
+# cache_timeout: 60
+
 # perceus.yml: more groups and variables
 # plugin: perceus.cluster.leases
-# last_good_leases: ~/.cache/perceus.leases
 # groups:
 #   stuck: perceus_state | default('') in ['refused', 'retry', 'nomem']
 # keyed_groups:
@@ -76,6 +116,7 @@ plugin: perceus.cluster.leases
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +124,29 @@ from ansible.errors import AnsibleParserError
 from ansible.inventory.data import InventoryData
 from ansible.inventory.group import Group
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.inventory import BaseInventoryPlugin, to_safe_group_name
-from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, to_safe_group_name
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import load_machines
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.hosts import load_hosts
+from ansible_collections.perceus.cluster.plugins.module_utils._inventory.last_good import load_or_recall
+from ansible_collections.perceus.cluster.plugins.module_utils._inventory.snapshot import (
+    Snapshot,
+    load_snapshot,
+    parse_snapshot,
+    render_snapshot,
+)
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine
+from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.plugin_utils.constructed import BatchedConstructable, untrusted
+from ansible_collections.perceus.cluster.plugins.plugin_utils.remote_master import load_remote_snapshot
 
-VNFS_GROUP = "vnfs_capsules"
+FIXED_GROUPS = (
+    *("nodes", "live", "expired", "unknown", "quarantine", "disabled", "drifted", "needs_reboot"),
+    "vnfs_capsules",
+)
 WAY_IN = {"ansible_connection": "perceus.cluster.vnfs", "ansible_python_interpreter": "/usr/bin/python3"}
+FILES = ("leases", "registry", "reports", "store")
 
 
-class InventoryModule(BaseInventoryPlugin, BatchedConstructable):
+class InventoryModule(BaseInventoryPlugin, BatchedConstructable, Cacheable):
     NAME = "perceus.cluster.leases"
 
     def verify_file(self, path: str) -> bool:
@@ -105,30 +157,49 @@ class InventoryModule(BaseInventoryPlugin, BatchedConstructable):
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self._groups: dict[str, Group] = {}
         self._read_config_data(path)
-        config = Path(self.get_option("config"))
-        paths = {option: self._path(option) for option in ("leases", "registry", "reports")}
+        self._groups: dict[str, Group] = {}
         try:
-            found = load_machines(config, last_good=self._path("last_good_leases"), **paths)
-            store = self._path("store") or load_config(config).store
+            snapshot = self._load_through_cache(self.get_cache_key(path), may_read=cache)
         except PerceusError as error:
             raise AnsibleParserError(str(error)) from error
-        vnfs_hosts, warnings = load_hosts(store)
-        for warning in (*found.warnings, *warnings):
+        for warning in snapshot.warnings:
             self.display.warning(warning)
-        for group in ("nodes", "live", "expired", "unknown", "quarantine", "disabled", VNFS_GROUP):
+        for group in FIXED_GROUPS:
             self.inventory.add_group(group)
-        machines = {machine.name: _host_variables(machine.facts) for machine in (*found.nodes, *found.unknown)}
-        for machine in (*found.nodes, *found.unknown):
-            self._add(machine.name, machine.groups, machines[machine.name])
-        self.construct(machines)
-        for host in vnfs_hosts:
-            self._add(host.name, [VNFS_GROUP], {**_host_variables(host.facts), **WAY_IN})
+        hosts = {machine.name: _host_variables(machine) for machine in snapshot.machines}
+        for machine in snapshot.machines:
+            self._add(machine.name, machine.groups, hosts[machine.name])
+        self.construct(hosts)
+        for host in snapshot.vnfs:
+            self._add(host.name, ["vnfs_capsules"], {**_facts(host.facts), **WAY_IN})
 
-    def _path(self, option: str) -> Path | None:
-        value = self.get_option(option)
-        return Path(value) if value else None
+    def _load_through_cache(self, key: str, *, may_read: bool) -> Snapshot:
+        """Return what the cache has, if the user wants one; ``may_read`` is false when it is to be refreshed."""
+        if not self.get_option("cache"):
+            return self._load()
+        if may_read and key in self._cache:
+            return parse_snapshot(self._cache[key], source="the cache")
+        snapshot = self._load()
+        self._cache[key] = render_snapshot(snapshot)
+        return snapshot
+
+    def _load(self) -> Snapshot:
+        files = {name: Path(value) for name in FILES if (value := self.get_option(name))}
+        master = self.get_option("master")
+        if master and files:
+            raise PerceusError(f"Cannot use the option {next(iter(files))!r}: with 'master', the master's files count")
+        if master:
+            ca_file, timeout = self.get_option("ca_file"), self.get_option("timeout")
+            token = str(self.get_option("token") or "")
+            ca = Path(ca_file) if ca_file else None
+            load = partial(
+                load_remote_snapshot, master, token=token, ca_file=ca, timeout=timeout, runner=CommandRunner()
+            )
+        else:
+            load = partial(load_snapshot, Path(self.get_option("config")), **files)
+        last_good = self.get_option("last_good")
+        return load_or_recall(load, Path(last_good)) if last_good else load()
 
     def _add(self, name: str, groups: Iterable[str], variables: Mapping[str, Any]) -> None:
         """Add a host. Its variables go in at once: each alone takes most of the time, to be checked as these were."""
@@ -141,9 +212,15 @@ class InventoryModule(BaseInventoryPlugin, BatchedConstructable):
             self._groups[group].add_host(host)
 
 
-def _host_variables(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that are known, none of them ever a template."""
-    variables = {f"perceus_{fact}": untrusted(value) for fact, value in facts.items() if value is not None}
+def _host_variables(machine: Machine) -> dict[str, Any]:
+    variables = _facts(machine.facts)
     if "perceus_address" in variables:
         variables["ansible_host"] = variables["perceus_address"]
+    for variable, value in machine.variables.items():
+        variables[variable] = untrusted(value)
     return variables
+
+
+def _facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that are known, none of them ever a template."""
+    return {f"perceus_{fact}": untrusted(value) for fact, value in facts.items() if value is not None}

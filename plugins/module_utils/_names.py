@@ -153,6 +153,11 @@ def parse_client_name(value: str) -> str:
     return value
 
 
+def parse_host_name(value: str) -> str:
+    """Return ``value`` if the inventory may call a machine so, be it a node or one that is none."""
+    return value if _UNKNOWN_MACHINE.fullmatch(value) else parse_node_name(value)
+
+
 def unknown_machine_name(mac: str) -> str:
     """Return the inventory's name for a machine that is on the wire but not in the registry."""
     return "mac-" + mac.replace(":", "")

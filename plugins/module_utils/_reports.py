@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,6 +20,8 @@ from ._errors import PerceusError
 from ._names import parse_mac
 
 STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "livesync")
+# Not how far a boot is, but how the running node is: ``detail`` says what is so, an empty one that it is so no more.
+CONDITIONS = ("drifted", "needs_reboot")
 TAIL = 8 * 1024 * 1024  # bytes; about 30,000 reports
 LONGEST_DETAIL = 500  # characters
 
@@ -45,10 +47,13 @@ class Report:
 
 @dataclass(frozen=True)
 class LastWord:
-    """The last report of a machine, and the generation of the last one that named any."""
+    """The last report of a machine about its boot, the generation of the last one that named any, and what else it
+    said since it booted: the details of its conditions.
+    """
 
     report: Report
     generation: str
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_reports(text: str) -> Iterator[Report]:
@@ -76,9 +81,26 @@ def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address
     words: dict[str, LastWord] = {}
     for report in reports:
         if addresses.get(report.mac) == report.address:
-            before = words[report.mac].generation if report.mac in words else ""
-            words[report.mac] = LastWord(report, report.generation or before)
+            before = words.get(report.mac)
+            if report.stage not in CONDITIONS:
+                words[report.mac] = _follow(before, report)
+            elif before is not None and before.report.boot == report.boot:
+                known = {name: detail for name, detail in before.conditions.items() if name != report.stage}
+                words[report.mac] = replace(
+                    before, conditions={**known, report.stage: report.detail} if report.detail else known
+                )
     return words
+
+
+def _follow(before: LastWord | None, report: Report) -> LastWord:
+    """Return the last word that is ``report``: what is synced has not drifted, and what boots starts anew."""
+    if before is None:
+        return LastWord(report, report.generation)
+    kept: Mapping[str, str] = {}
+    if before.conditions and before.report.boot == report.boot:
+        synced = report.stage == "livesync"
+        kept = {name: detail for name, detail in before.conditions.items() if not (synced and name == "drifted")}
+    return LastWord(report, report.generation or before.generation, kept)
 
 
 def latest_word(words: Mapping[str, LastWord], macs: Iterable[str]) -> LastWord | None:
@@ -119,7 +141,7 @@ def _parse_line(line: str) -> Report | None:
         stage, time = fields["stage"], fields["time"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, AddressValueError, PerceusError):
         return None
-    if stage not in STAGES or not isinstance(time, str):
+    if stage not in STAGES + CONDITIONS or not isinstance(time, str):
         return None
 
     def text(key: str, pattern: re.Pattern[str]) -> str:

@@ -241,10 +241,10 @@ def test_a_corrupt_registry_is_a_failure_that_names_its_line(ansible: Ansible, c
     assert "line 5: MAC 52:54:00:00:00:01 belongs to node 'n101' already" in " ".join(done.stderr.split())
 
 
-def test_a_torn_file_gives_the_last_good_leases_and_says_how_old(
+def test_a_torn_file_gives_the_last_good_and_says_how_old(
     ansible: Ansible, cluster: ClusterConfig, source: Path, tmp_path: Path
 ) -> None:
-    source.write_text(source.read_text() + f"last_good_leases: {tmp_path / 'last.leases'}\n")
+    source.write_text(source.read_text() + f"last_good: {tmp_path / 'last.json'}\n")
     before = list_inventory(ansible)
     cluster.leases.write_text(LEASES[:100])
     done = ansible("ansible-inventory", "--list")
@@ -252,7 +252,7 @@ def test_a_torn_file_gives_the_last_good_leases_and_says_how_old(
     assert list_inventory(ansible) == before
 
 
-def test_a_torn_file_without_last_good_leases_is_a_failure(ansible: Ansible, cluster: ClusterConfig) -> None:
+def test_a_torn_file_without_last_good_is_a_failure(ansible: Ansible, cluster: ClusterConfig) -> None:
     cluster.leases.write_text(LEASES[:100])
     done = ansible("ansible-inventory", "--list")
     assert done.returncode != 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The master's own programs: ``python3 -m perceus._master reconcile | identity | check-config FILE | shell VNFS``."""
+"""The master's own programs: ``python3 -m perceus._master reconcile | identity | inventory | check-config | shell``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shell = importlib.import_module(".shell", __package__)
             inside: int = shell.run(options.vnfs, options.argv, first=options.first)
             return inside
+        if options.program == "inventory":
+            inventory = importlib.import_module(".inventory", __package__)
+            told: int = inventory.run(options.config, output=options.output)
+            return told
         config = load_config(options.config)
         if options.program == "check-config":
             return 0
@@ -44,9 +48,12 @@ def _build_parser() -> argparse.ArgumentParser:
     for name, does in (
         ("reconcile", "make registry, boot scripts, DHCP and DNS entries what they should be"),
         ("identity", "give nodes that came up their permanent ssh host keys"),
+        ("inventory", "print all that the inventory shows"),
     ):
         program = programs.add_parser(name, help=does, allow_abbrev=False)
         program.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="default: %(default)s")
+        if name == "inventory":
+            program.add_argument("--output", type=Path, metavar="FILE", help="write it there instead")
     check = programs.add_parser("check-config", help="say all that is wrong with a configuration", allow_abbrev=False)
     check.add_argument("config", type=Path, metavar="FILE")
     shell = programs.add_parser("shell", help="work inside a VNFS", allow_abbrev=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,26 @@ from .._errors import PerceusError
 from .._leases.lease import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
-from .._reports import LastWord, last_words, latest_word, load_reports
+from .._reports import TAIL, LastWord, last_words, latest_word, load_reports
 from .record import QUARANTINE, Alarm, Evidence, Record, load_record
 from .registry import Node, Registry
 from .registry_file import load_registry
+
+TAIL_PER_NODE = 500  # bytes of the report log; one report is about 200
 
 
 @dataclass(frozen=True)
 class Machine:
     """One machine: the inventory's name for it, the groups that it is in, and facts, of which those not known are None.
 
-    ``lease_expiry`` is seconds since 1970, 0 for ever. ``lease_name`` is the client's own word.
+    ``lease_expiry`` is seconds since 1970, 0 for ever. ``lease_name`` is the client's own word. ``variables`` are those
+    that the registry has for a node.
     """
 
     name: str
     groups: tuple[str, ...]
     facts: Mapping[str, Any]
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the machine as a module's result shows it."""
@@ -56,17 +60,16 @@ def load_machines(
     leases: Path | None = None,
     registry: Path | None = None,
     reports: Path | None = None,
-    last_good: Path | None = None,
 ) -> Machines:
     """Read all sources, by default those that the configuration names, and return the machines.
 
-    ``last_good`` is as in :func:`load_leases`. Raises :class:`PerceusError` when any source cannot be read: no machine
-    is left out because of that.
+    Raises :class:`PerceusError` when any source cannot be read: no machine is left out because of that.
     """
     config = load_config(config_file)
     known = load_registry(registry or config.registry)
-    wire = load_leases(leases or config.leases, last_good=last_good)
-    words = last_words(load_reports(reports or config.reports), addresses=known.addresses)
+    wire = load_leases(leases or config.leases)
+    said = load_reports(reports or config.reports, tail=max(TAIL, TAIL_PER_NODE * len(known.nodes)))
+    words = last_words(said, addresses=known.addresses)
     images = {name: _find_image(config, name) for name in known.vnfs_in_use(default=config.default_vnfs)}
     record = load_record(config.machines)
     nodes, unknown = view_machines(
@@ -144,7 +147,7 @@ def _view_node(
     if lease is not None:
         groups.append(_liveness(lease, now))
     if word is not None:
-        groups.append(f"state_{word.report.stage}")
+        groups.extend((f"state_{word.report.stage}", *word.conditions))
     facts = {
         "mac": node.macs[0],
         "address": str(node.address),
@@ -158,8 +161,9 @@ def _view_node(
         "state": word.report.stage if word else None,
         "generation": word.generation or None if word else None,
         "reported": word.report.time if word else None,
+        **(word.conditions if word else {}),
     }
-    return Machine(node.name, tuple(groups), facts)
+    return Machine(node.name, tuple(groups), facts, node.variables)
 
 
 def _view_unknown(mac: str, lease: Lease | None, evidence: Evidence | None, *, now: datetime) -> Machine:

@@ -127,3 +127,35 @@ def test_a_log_that_is_not_there_yet_holds_no_reports(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PerceusError, match="Is a directory"):
         load_reports(tmp_path)
+
+
+def said(*lines: str) -> tuple[str, dict[str, str]]:
+    """The stage and the conditions of a node that said this."""
+    word = last_words(parse_reports("".join(lines)), addresses=ADDRESSES)[MAC]
+    return word.report.stage, dict(word.conditions)
+
+
+DRIFTED = line(stage="drifted", detail="3%20files")
+REBOOT = line(stage="needs_reboot", detail="kernel")
+NEXT_BOOT = "00000000-0000-0000-0000-000000000002"
+
+
+def test_a_condition_stands_beside_the_state() -> None:
+    assert said(line(), DRIFTED, REBOOT) == ("ready", {"drifted": "3 files", "needs_reboot": "kernel"})
+
+
+def test_a_condition_is_taken_back_by_an_empty_one() -> None:
+    assert said(line(), DRIFTED, REBOOT, line(stage="drifted")) == ("ready", {"needs_reboot": "kernel"})
+
+
+def test_what_is_synced_has_not_drifted_but_may_need_a_reboot() -> None:
+    assert said(line(), DRIFTED, REBOOT, line(stage="livesync")) == ("livesync", {"needs_reboot": "kernel"})
+
+
+def test_the_next_boot_ends_all_conditions() -> None:
+    assert said(line(), DRIFTED, REBOOT, line(stage="fetch", boot=NEXT_BOOT)) == ("fetch", {})
+
+
+def test_a_condition_of_another_boot_or_machine_counts_for_nothing() -> None:
+    assert said(line(boot=NEXT_BOOT), DRIFTED) == ("ready", {})
+    assert said(line(), line(stage="drifted", detail="x", address="10.17.5.102")) == ("ready", {})

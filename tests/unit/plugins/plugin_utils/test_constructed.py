@@ -68,7 +68,7 @@ def outcome(plugin: Stock, hosts: Hosts) -> Any:
         return str(error)
     return (
         {host.name: repr(host.vars) for host in plugin.inventory.hosts.values()},
-        {group.name: [host.name for host in group.hosts] for group in plugin.inventory.groups.values()},
+        {group.name: sorted(host.name for host in group.hosts) for group in plugin.inventory.groups.values()},
         {group.name: {parent.name for parent in group.parent_groups} for group in plugin.inventory.groups.values()},
     )
 
@@ -165,6 +165,16 @@ def test_a_complaint_has_ansibles_own_words(options: Mapping[str, Any]) -> None:
     complaint = outcome(Stock(options), hosts)
     assert isinstance(complaint, str)
     assert outcome(Batched(options), hosts) == complaint
+
+
+@needs_trust
+def test_the_hosts_of_a_group_keep_their_order() -> None:
+    plugin = Batched(trusted({"groups": {"site_a": "state != 'c'"}, "keyed_groups": [{"key": "'b'", "prefix": "all"}]}))
+    hosts = {f"n{number}": {"state": "abac"[number % 4]} for number in range(8)}
+    outcome(plugin, hosts)
+    members = {group.name: [host.name for host in group.hosts] for group in plugin.inventory.groups.values()}
+    assert members["site_a"] == ["n0", "n1", "n2", "n4", "n5", "n6"]
+    assert members["all_b"] == list(hosts)
 
 
 @needs_trust
