@@ -14,7 +14,7 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test shell console down unit lint integration lab test-full bench clean setup collection
+.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption clean setup collection
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ test-full: collection ## test, the long tail, and with the oldest ansible-core w
 
 bench: collection ## how long building and publishing take, beside the programs that a person would type
 	$(VENV)/bin/python tests/bench/image.py
+
+bench-adoption: collection ## how soon a thousand new machines have names, and what dnsmasq makes of it
+	$(VENV)/bin/python tests/bench/adoption.py
 
 clean: down ## make down, and remove whatever was built here
 	rm -rf .cache .venv .venv-*

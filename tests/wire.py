@@ -13,6 +13,8 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +27,15 @@ import jinja2
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 
 ROLE = Path(__file__).resolve().parents[1] / "roles/boot_server"
+COLLECTIONS = Path(__file__).resolve().parents[1] / ".cache/collections"
+RECONCILE = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
+from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
+sys.exit(reconcile.run(load_config(Path(sys.argv[2])), reload=lambda: os.kill(int(sys.argv[3]), signal.SIGHUP)))
+"""
 CLONE_NEWNET = 0x40000000
 MORTAL = ("setpriv", "--pdeathsig", "KILL")
 
@@ -313,3 +324,49 @@ def running_dnsmasq(wire: Wire, config: ClusterConfig) -> Iterator[Dnsmasq]:
     finally:
         running.process.terminate()
         running.process.wait(timeout=10)
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """The reconciler on the master's end, in a process of its own at each run, as systemd starts it."""
+
+    wire: Wire
+    config: ClusterConfig
+    dnsmasq: Dnsmasq
+
+    def run(self, *, status: int = 0) -> list[str]:
+        """Run it and return its journal."""
+        done = subprocess.run(
+            self.argv(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr) == (status, ""), done.stdout
+        return done.stdout.splitlines()
+
+    def argv(self) -> list[str]:
+        settings = self.config.state_dir.parent / "cluster.json"
+        code = ("-c", RECONCILE, str(COLLECTIONS), str(settings), str(self.dnsmasq.process.pid))
+        return self.wire.master.command("nice", "-n10", sys.executable, *code)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Run it whenever a file changes that the path unit watches, but for what changes while it runs."""
+        stop = threading.Event()
+
+        def watch() -> None:
+            before = None
+            while not stop.wait(0.005):
+                if self._marks() != before:
+                    self.run()
+                    before = self._marks()
+
+        with ThreadPoolExecutor(1) as thread:
+            watching = thread.submit(watch)
+            try:
+                yield
+            finally:
+                stop.set()
+                watching.result()
+
+    def _marks(self) -> list[tuple[int, int] | None]:
+        files = (self.config.leases, self.config.boots, self.config.registry)
+        return [(file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else None for file in files]

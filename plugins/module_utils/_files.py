@@ -23,10 +23,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> bool:
+def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644) -> bool:
     """Give ``target`` this content, or leave it as it was; return whether its bytes changed.
 
-    What is not ``durable`` may be lost or empty after a power cut: for what the next run makes again.
     Raises :class:`PerceusError` when the folder cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
@@ -42,17 +41,22 @@ def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644, d
             stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
-            if durable:
-                os.fsync(stream.fileno())
+            os.fsync(stream.fileno())
         os.replace(beside, target)
-        if durable:
-            sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         if beside is not None:
             with contextlib.suppress(OSError):
                 os.unlink(beside)
         raise PerceusError(f"Cannot write {str(target)!r}: {error.strerror}") from error
     return True
+
+
+def remove_remains(target: Path) -> None:
+    """Remove what writers of ``target`` left beside it that were killed; the caller is its only writer now."""
+    for beside in target.parent.glob(f".{target.name}.*"):
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 @contextlib.contextmanager

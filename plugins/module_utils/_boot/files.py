@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import PerceusError
-from .._files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -58,18 +57,24 @@ def plan_folder(folder: Path, wanted: Mapping[str, str]) -> FolderPlan:
 
 
 def apply_folder(plan: FolderPlan) -> None:
-    """Carry out the plan; what a power cut takes of it, the next plan makes again.
+    """Carry out the plan, as the only one who does; what a power cut takes of it, the next plan makes again.
 
     Raises :class:`PerceusError` when the folder cannot be made or written.
     """
+    folder = str(plan.folder)
     try:
-        plan.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    except OSError as error:
-        raise PerceusError(f"Cannot make {str(plan.folder)!r}: {error.strerror}") from error
-    for name, content in {**plan.added, **plan.changed}.items():
-        write_atomically(plan.folder / name, content, durable=False)
-    try:
+        os.makedirs(folder, mode=0o755, exist_ok=True)
+        for name, content in {**plan.added, **plan.changed}.items():
+            _write(f"{folder}/{name}", f"{folder}/.{name}", content)
         for name in plan.removed:
-            (plan.folder / name).unlink()
+            os.unlink(f"{folder}/{name}")
     except OSError as error:
-        raise PerceusError(f"Cannot remove {error.filename!r}: {error.strerror}") from error
+        raise PerceusError(f"Cannot keep {error.filename or folder!r}: {error.strerror}") from error
+
+
+def _write(target: str, beside: str, content: str) -> None:
+    """Give ``target`` this content, whole for whoever reads it; it is not synced, as there may be thousands."""
+    with open(beside, "w", encoding="utf-8") as stream:
+        os.fchmod(stream.fileno(), 0o644)
+        stream.write(content)
+    os.replace(beside, target)

@@ -45,10 +45,11 @@ def adopt(config: ClusterConfig, registry: Registry, *, say: Say) -> tuple[Regis
         say(f"adopted {node.macs[0]} as {node.name} {node.address}")
     left_over = find_left_over(plan, config)
     record = Record(
-        settle(seen, plan, registry, config, held=held),
+        settle(seen, plan, registry, config, held=held, now=now),
         since([*alarms, *left_over], before.alarms, now=now.strftime("%Y-%m-%dT%H:%M:%SZ")),
     )
-    save_record(config.machines, record)
+    if problems or record != before:
+        save_record(config.machines, record)
     _tell(before, record, say=say)
     return registry, [*problems, *(PerceusError(alarm.message, hint=alarm.hint) for alarm in left_over)]
 

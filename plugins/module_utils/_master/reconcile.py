@@ -6,6 +6,7 @@ Level-triggered: it looks at what is, never at what changed, so it may be starte
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,14 +16,16 @@ from .._boot.overrides import FILE as OVERRIDES
 from .._boot.render import render_boot_files
 from .._config import ClusterConfig
 from .._errors import PerceusError
-from .._files import locked, write_atomically
+from .._files import locked, remove_remains
 from .._nodes.registry import Registry
 from .._nodes.registry_file import load_registry
 from .._process import CommandRunner
 from .adopting import adopt
 from .journal import say_in_journal
 
-ROUNDS = 10  # after so many rounds in a row the timer may take over
+GULP = (
+    0.2  # seconds between rounds, so that a storm of machines leaves the processors to dnsmasq, and the lock to others
+)
 
 
 def reload_dnsmasq() -> None:
@@ -35,22 +38,26 @@ def run(
 ) -> int:
     """Reconcile until leases, registry and images have stood still for a whole round; return the exit status.
 
-    A path unit does not start its service again for what changes while that runs; hence the rounds. ``reload`` makes
-    dnsmasq read its files anew, ``say`` takes a line for the journal. Raises :class:`PerceusError` when nothing can be
-    done; what can be worked around, such as the broken image of one VNFS, is said and makes the status 1.
+    A path unit does not start its service again for what changes while that runs; hence the rounds, be they many.
+    ``reload`` makes dnsmasq read its files anew, ``say`` takes a line for the journal. Raises :class:`PerceusError`
+    when nothing can be done; what can be worked around, such as the broken image of one VNFS, is said and makes the
+    status 1.
     """
-    with locked(config.lock, what="the registry"):
-        for _round in range(ROUNDS):
-            before = _marks(config)
+    while True:
+        before = _marks(config)
+        with locked(config.lock, what="the registry"):
             problems = _reconcile(config, reload=reload, say=say)
-            if _marks(config) == before:
-                break
+        if _marks(config) == before:
+            break
+        time.sleep(GULP)
     for problem in problems:
         say(str(problem))
     return 1 if problems else 0
 
 
 def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callable[[str], None]) -> list[PerceusError]:
+    for kept in (config.registry, config.machines):
+        remove_remains(kept)
     registry, problems = adopt(config, load_registry(config.registry), say=say)
     images = _load_images(registry, config)
     files = render_boot_files(registry, config, images)
@@ -71,7 +78,7 @@ def _tell_dnsmasq(
     # Left behind by a run that was killed, or failed, before dnsmasq knew: the next one tells it.
     stale = config.state_dir / ".dnsmasq-is-stale"
     if plan.differs:
-        write_atomically(stale, "", durable=False)
+        stale.touch()
     apply_folder(plan)
     for line in plan.describe():
         say(line)

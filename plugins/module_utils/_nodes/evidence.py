@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from ipaddress import IPv4Address
 
 from .._config import ClusterConfig
 from .._leases.lease import Lease
@@ -59,13 +58,22 @@ def gather_evidence(
         if found.mac in seen or found.mac in registry.by_mac:
             known = seen.get(found.mac) or Evidence(found.mac, NODE, _utc(found.time), why="operator")
             seen[found.mac] = replace(known, hardware=found.hardware)
-    return _forget(seen, registry, {lease.mac for lease in leases}, now=now)
+    return seen
 
 
 def settle(
-    seen: Machines, plan: AdoptionPlan, registry: Registry, config: ClusterConfig, *, held: Collection[str]
+    seen: Machines,
+    plan: AdoptionPlan,
+    registry: Registry,
+    config: ClusterConfig,
+    *,
+    held: Collection[str],
+    now: datetime,
 ) -> tuple[Evidence, ...]:
-    """Return the evidence in order of MAC, with what became of each machine by ``plan``; ``registry`` has its nodes."""
+    """Return the evidence in order of MAC, with what became of each machine by ``plan``; ``registry`` has its nodes.
+
+    Machines are left out that are no nodes and have been away for long, and the ones seen first of too many.
+    """
     adopted = {mac for node in plan.nodes for mac in node.macs}
 
     def outcome(evidence: Evidence) -> Evidence:
@@ -79,21 +87,13 @@ def settle(
             status = LEFT_OVER if mac in plan.left_over else UNKNOWN
         return replace(evidence, status=status, why="")
 
-    return tuple(outcome(seen[mac]) for mac in sorted(seen))
-
-
-def addresses_of(leases: Iterable[Lease]) -> dict[str, IPv4Address]:
-    return {lease.mac: lease.address for lease in leases}
-
-
-def _forget(seen: Machines, registry: Registry, lent: Collection[str], *, now: datetime) -> dict[str, Evidence]:
-    """Leave out machines that have been away for long, and the ones seen first of too many."""
+    settled = [outcome(seen[mac]) for mac in sorted(seen)]
     oldest = (now - REMEMBERED).timestamp()
-    others = [evidence for mac, evidence in seen.items() if mac not in registry.by_mac]
-    away = {evidence.mac for evidence in others if evidence.mac not in lent and (evidence.expiry or 0) < oldest}
-    latest = sorted(others, key=lambda evidence: (evidence.first_seen, evidence.mac), reverse=True)
-    away |= {evidence.mac for evidence in latest[MOST:]}
-    return {mac: evidence for mac, evidence in seen.items() if mac not in away}
+    others = [evidence for evidence in settled if evidence.status != NODE]
+    others.sort(key=lambda evidence: (evidence.first_seen, evidence.mac), reverse=True)
+    gone = {evidence.mac for evidence in others if evidence.expiry is not None and evidence.expiry < oldest}
+    gone.update(evidence.mac for evidence in others[MOST:])
+    return tuple(evidence for evidence in settled if evidence.mac not in gone)
 
 
 def _utc(time: datetime) -> str:

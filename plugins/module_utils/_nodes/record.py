@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -119,14 +119,14 @@ def parse_record(text: str, *, source: str = "machines.json") -> Record:
 
 
 def _lines(entries: Iterable[Evidence | Alarm]) -> str:
-    lines = ",\n".join(json.dumps(_to_json(asdict(entry))) for entry in entries)
+    lines = ",\n".join(json.dumps(_to_json(entry)) for entry in entries)
     return f"{lines}\n" if lines else ""
 
 
-def _to_json(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _to_json(entry: Evidence | Alarm | Hardware) -> dict[str, Any]:
     """Leave out what is empty."""
-    plain = {key: _to_json(value) if isinstance(value, dict) else value for key, value in fields.items()}
-    return {key: value for key, value in plain.items() if value not in ("", None, {}, ())}
+    fields = {key: _to_json(value) if isinstance(value, Hardware) else value for key, value in vars(entry).items()}
+    return {key: value for key, value in fields.items() if value}
 
 
 def _parse_evidence(entry: Mapping[str, Any]) -> Evidence:

@@ -4,13 +4,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,69 +19,17 @@ from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record impo
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry, save_registry
 
-RECONCILE = """
-import os, signal, sys
-from pathlib import Path
-from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
-from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
-sys.exit(reconcile.run(load_config(Path(sys.argv[1])), reload=lambda: os.kill(int(sys.argv[2]), signal.SIGHUP)))
-"""
+from tests.wire import Reconciler
 
 
 @dataclass(frozen=True)
-class Master:
+class Master(Reconciler):
     """The reconciler in the master's namespace, and what it keeps."""
-
-    wire: Any
-    config: ClusterConfig
-    dnsmasq: Any
-
-    def argv(self) -> list[str]:
-        file = self.config.state_dir.parent / "cluster.json"
-        argv: list[str] = self.wire.master.command(
-            sys.executable, "-c", RECONCILE, str(file), str(self.dnsmasq.process.pid)
-        )
-        return argv
-
-    def reconcile(self, *, status: int = 0) -> list[str]:
-        """Run the reconciler, in a process of its own as systemd does, and return its journal."""
-        done = subprocess.run(
-            self.argv(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-            env=environment(),
-        )
-        assert (done.returncode, done.stderr) == (status, ""), done.stdout
-        return done.stdout.splitlines()
 
     def change(self, **settings: Any) -> None:
         """Have the reconciler's next runs find other settings."""
         file = self.config.state_dir.parent / "cluster.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Reconcile whenever a file changes that the path unit watches."""
-        stop = threading.Event()
-
-        def watch() -> None:
-            before = None
-            while not stop.wait(0.02):
-                marks = [_mark(path) for path in (self.config.leases, self.config.boots, self.config.registry)]
-                if marks != before:
-                    self.reconcile()
-                before = marks
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
 
     def register(self, name: str, mac: str) -> None:
         """Make a machine a node, as an operator would; the address is that of the name's number."""
@@ -114,14 +58,6 @@ class Master:
     def alarms(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         """Kind, MACs and nodes of each alarm."""
         return [(alarm.kind, alarm.macs, alarm.nodes) for alarm in self.record().alarms]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.environ["ANSIBLE_COLLECTIONS_PATH"]}
-
-
-def _mark(path: Path) -> tuple[int, int] | None:
-    return (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else None
 
 
 @pytest.fixture

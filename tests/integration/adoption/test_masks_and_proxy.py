@@ -17,22 +17,22 @@ MASTER, SITE, NO_ADDRESS = "10.17.0.1", "10.17.0.2", str(IPv4Address(0))
 
 def test_a_masked_machine_gets_no_answer_until_the_mask_is_taken_off(master: Any, clients: Any, dnsmasq: Any) -> None:
     master.change(masked_macs=[MAC])
-    master.reconcile()
+    master.run()
     dnsmasq.wait_until_read()
     assert clients.offers(MAC, BIOS) == []
     assert len(clients.offers(OTHER_MAC, BIOS)) == 1
     master.change(masked_macs=[])
-    master.reconcile()
+    master.run()
     master.wait_for(1, lambda: len(clients.offers(MAC, BIOS)), patience=5)
 
 
 def test_a_machine_that_is_masked_later_is_no_node_and_not_in_the_record(master: Any, clients: Any) -> None:
     master.change(adoption="quarantine")
     clients.boot(MAC)
-    master.reconcile()
+    master.run()
     assert [machine.mac for machine in master.record().machines] == [MAC]
     master.change(adoption="adopt", masked_macs=[MAC])
-    master.reconcile()
+    master.run()
     assert (master.names(), master.record().machines) == ({}, ())
 
 
@@ -71,7 +71,7 @@ class TestProxy:
     @pytest.mark.usefixtures("site_server")
     def test_a_masked_machine_hears_of_the_site_only(self, machines: Any, master: Any, dnsmasq: Any) -> None:
         master.change(masked_macs=[MAC])
-        master.reconcile()
+        master.run()
         dnsmasq.wait_until_read()
         for architecture in (BIOS, UEFI):
             assert [offer.server for offer in machines.offers(MAC, architecture)] == [SITE]
@@ -80,7 +80,7 @@ class TestProxy:
     def test_who_is_in_the_sites_lease_file_is_adopted(self, machines: Any, master: Any, site_server: Any) -> None:
         lent = machines.boot(MAC, name="visitor")
         master.wait_for(1, lambda: len(load_leases(site_server).leases), patience=5)
-        master.reconcile()
+        master.run()
         assert master.names() == {MAC: "n101"}
         [evidence] = master.record().machines
         assert (evidence.address, evidence.client_name) == (lent.address, "visitor")

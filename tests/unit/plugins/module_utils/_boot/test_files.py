@@ -58,5 +58,5 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
 
 def test_what_cannot_be_removed_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(PerceusError, match=r"Cannot remove .*folder"):
+    with pytest.raises(PerceusError, match=r"Cannot keep .*folder"):
         apply_folder(plan_folder(tmp_path, {}))
