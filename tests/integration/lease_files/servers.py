@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,30 @@ def wait_for(wanted: Any, look: Callable[[], Any], *, patience: float = 5) -> No
     while (seen := look()) != wanted:
         assert time.monotonic() < deadline, f"{seen!r} is not {wanted!r}"
         time.sleep(0.02)
+
+
+@contextmanager
+def renewing(
+    clients: Any, lent: dict[str, str], *, after_each_round: Callable[[], object] = lambda: None
+) -> Iterator[list[int]]:
+    """Have machines renew their leases without a pause, so that their server writes; yields how often they did."""
+    stop = threading.Event()
+    renewals = [0]
+
+    def renew() -> None:
+        while not stop.is_set():
+            for mac, address in lent.items():
+                assert clients.renew(mac, address).address == address
+                renewals[0] += 1
+            after_each_round()
+
+    thread = threading.Thread(target=renew)
+    thread.start()
+    try:
+        yield renewals
+    finally:
+        stop.set()
+        thread.join(timeout=20)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import time
 from datetime import datetime, timezone
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._leases.reader import load_leases
 
-from tests.integration.lease_files.servers import ADDRESS, MakeServer, Server, wait_for
+from tests.integration.lease_files.servers import ADDRESS, MakeServer, Server, renewing, wait_for
 
 MACS = [f"52:54:00:00:00:{number:02x}" for number in range(1, 4)]
+READS = 500
 PARTNER = "10.17.0.2"
 FAILOVER = """\
 failover peer "campus" {{
@@ -102,6 +104,28 @@ def test_the_backup_stands_in_when_only_that_is_there(make_server: MakeServer, c
     assert [lease.client_name for lease in found.leases] == ["good"]
     [warning] = found.warnings
     assert f"{server.file}~" in warning and warning.endswith("seconds old")
+
+
+def test_500_reads_never_miss_a_machine_while_dhcpd_appends_and_rewrites(make_server: MakeServer, clients: Any) -> None:
+    """It rewrites its file once an hour, and when it starts."""
+    server = make_server("dhcpd")
+    lent = {mac: clients.boot(mac).address for mac in (f"52:54:00:00:01:{number:02x}" for number in range(50))}
+    written: set[int] = set()
+
+    def restart() -> None:
+        written.add(server.file.stat().st_ino)
+        server.stop()
+        server.start()
+
+    with renewing(clients, lent, after_each_round=restart) as renewals:
+        deadline = time.monotonic() + 60
+        for read in itertools.count():
+            found = load_leases(server.file)
+            assert {lease.mac: str(lease.address) for lease in found.leases} == lent
+            assert found.warnings == ()
+            if read >= READS and len(written) > 2 and renewals[0] > len(lent):
+                break
+            assert time.monotonic() < deadline, f"dhcpd did not rewrite its file: {written}, {renewals}"
 
 
 def test_a_host_that_was_declared_is_no_lease(make_server: MakeServer, clients: Any) -> None:

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._leases.reader import load_leases
 
-from tests.integration.lease_files.servers import ADDRESS, MakeServer, Server, wait_for
+from tests.integration.lease_files.servers import ADDRESS, MakeServer, Server, renewing, wait_for
 
 MACS = [f"52:54:00:00:00:{number:02x}" for number in range(1, 4)]
 READS = 500
@@ -66,28 +63,6 @@ def test_a_declined_address_has_no_machine(make_server: MakeServer, clients: Any
 
 def beside(file: Path) -> set[str]:
     return {path.name[len(file.name) :] for path in file.parent.glob(f"{file.name}.*")}
-
-
-@contextmanager
-def renewing(clients: Any, lent: dict[str, str]) -> Iterator[list[int]]:
-    """Have machines renew their leases without a pause; Kea appends a row for each."""
-    stop = threading.Event()
-    renewals = [0]
-
-    def renew() -> None:
-        for mac, address in itertools.cycle(lent.items()):
-            if stop.is_set():
-                return
-            assert clients.renew(mac, address).address == address
-            renewals[0] += 1
-
-    thread = threading.Thread(target=renew)
-    thread.start()
-    try:
-        yield renewals
-    finally:
-        stop.set()
-        thread.join(timeout=10)
 
 
 def test_500_reads_never_miss_a_machine_while_kea_cleans_up(make_server: MakeServer, clients: Any) -> None:
