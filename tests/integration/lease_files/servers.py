@@ -192,12 +192,20 @@ class Machine:
 
     def dhclient(self, mac: str, *, name: str, release: bool = False) -> None:
         """Get a lease with ISC's client, and give it back if that is asked for."""
-        configuration, leases, pid = (str(self.folder / f"{mac}.{what}") for what in ("conf", "leases", "pid"))
-        Path(configuration).write_text(f'send host-name "{name}";\nsend dhcp-client-identifier 01:{mac};\n')
-        argv = ["dhclient", "-4", "-cf", configuration, "-lf", leases, "-pf", pid, "-sf", str(self._script)]
+        configuration, leases, pid = (self.folder / f"{mac}.{what}" for what in ("conf", "leases", "pid"))
+        configuration.write_text(f'send host-name "{name}";\nsend dhcp-client-identifier 01:{mac};\n')
+        argv = ["dhclient", "-4", "-cf", str(configuration), "-lf", str(leases), "-pf", str(pid)]
+        argv += ["-sf", str(self._script)]
         with self._being(mac):
-            self._run(*argv, "-1", "eth0")
-            self._run(*argv, "-r" if release else "-x", "eth0")
+            running = subprocess.Popen(
+                self.namespace.command(*argv, "-d", "eth0"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                wait_for(True, lambda: leases.exists() and "expire" in leases.read_text(), patience=20)
+                self._run(*argv, "-r" if release else "-x", "eth0")
+            finally:
+                running.kill()
+                running.wait()
 
     @contextmanager
     def _being(self, mac: str) -> Iterator[None]:

@@ -150,7 +150,8 @@ def test_partners_share_a_pool_and_each_has_leases_only(
     partner = make_server(
         "dhcpd", failover=second, namespace=wire.nodes, interface="eth0", file=tmp_path / "partner.leases"
     )
-    wait_for(True, lambda: "my state normal" in server.file.read_text(), patience=90)
+    files = (server.file, partner.file)
+    wait_for(True, lambda: all("partner state normal" in file.read_text() for file in files), patience=90)
     lent = {mac: clients.boot(mac).address for mac in MACS}
     wait_for(lent, lambda: {lease.mac: str(lease.address) for lease in load_leases(server.file).leases})
     # The partner writes what it hears, but only what it gives itself at once: it may lag behind by a few.
