@@ -41,28 +41,18 @@ options:
   update:
     description:
       - Whether nodes and groups that are there already get what O(src) says of them. Else they stay as they are.
+      - Addresses and MAC addresses of nodes stay even then; further MAC addresses are added.
     type: bool
     default: false
-  config:
-    description: The cluster's configuration, which names the registry.
-    type: path
-    default: /etc/perceus/cluster.json
 attributes:
-  check_mode:
-    support: full
-    description: Nothing is written.
-  diff_mode:
-    support: full
-    description: Shows each node, group and mask that changes.
   idempotent:
     support: full
     description: What was imported is there already the next time.
-  platform:
-    support: full
-    description: The operating systems that the module runs on.
-    platforms: posix
+extends_documentation_fragment: perceus.cluster.nodes
 seealso:
-  - module: perceus.cluster.node_info
+  - module: perceus.cluster.node
+  - module: perceus.cluster.node_group
+  - module: perceus.cluster.node_mask
 author:
   - The perceus.cluster maintainers (!UNKNOWN)
 """
@@ -150,20 +140,15 @@ left_out:
       sample: 37
 """
 
-import uuid
-from contextlib import nullcontext
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import change_registry, find_means
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.importers.formats import NAMES, parse
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.importing import load_text, plan_import
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry, save_registry
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import list_vnfs
 
 ARGUMENTS = {
     "src": {"type": "path", "required": True},
@@ -175,22 +160,16 @@ ARGUMENTS = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    update = module.params["update"]
     try:
-        config = load_config(Path(module.params["config"]))
+        means = find_means(load_config(Path(module.params["config"])))
         name, imported = parse(load_text(Path(module.params["src"])), name=module.params["format"])
-        with nullcontext() if module.check_mode else locked(config.lock, what="the registry"):
-            plan = plan_import(
-                imported,
-                load_registry(config.registry),
-                config,
-                vnfses=[vnfs.name for vnfs in list_vnfs(config.store)],
-                origin=f"imported from {name}",
-                now=datetime.now(timezone.utc),
-                new_machine_id=lambda: uuid.uuid4().hex,
-                update=module.params["update"],
-            )
-            if plan.changed and not module.check_mode:
-                save_registry(config.registry, plan.after)
+        plan = change_registry(
+            means.config,
+            lambda registry: plan_import(imported, registry, means, origin=f"imported from {name}", update=update),
+            check=module.check_mode,
+            touches_keys=False,
+        )
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
     module.exit_json(

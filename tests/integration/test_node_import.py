@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.importers import dhcpd
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
+
+from tests.integration.lease_files.servers import Dhcpd
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests/unit/plugins/module_utils/_nodes/importers/samples"
@@ -45,6 +48,13 @@ chmod 755 /usr/local/bin/systemctl
 shift
 exec "$@"
 """
+
+BOOTING = """
+group { host early { hardware ethernet 52:54:00:00:00:01; } deny booting; }
+group { deny booting; host allowed { hardware ethernet 52:54:00:00:00:02; allow booting; } }
+host ignored { hardware ethernet 52:54:00:00:00:03; ignore booting; }
+host plain { hardware ethernet 52:54:00:00:00:04; }
+allow booting"""
 
 
 class Importer:
@@ -81,8 +91,9 @@ def test_check_mode_foresees_the_import_and_a_second_one_changes_nothing(importe
     runs = [importer.call(SAMPLES / sample, check=check, _ansible_diff=True) for check in (True, False)]
     assert not any(run.get("failed") for run in runs), runs
     assert [run["changed"] for run in runs] == [True, True]
-    for key in ("nodes", "masked", "left_out", "diff", "format"):
+    for key in ("nodes", "masked", "left_out", "format"):
         assert runs[0][key] == runs[1][key]
+    assert all(node["name"] in run["diff"]["after"] for run in runs for node in run["nodes"])
     written = registry.read_bytes()
     again = [importer.call(SAMPLES / sample, check=check) for check in (True, False)]
     assert [run["changed"] for run in again] == [False, False]
@@ -124,6 +135,21 @@ def test_the_samples_are_what_the_daemons_themselves_read(tmp_path: Path) -> Non
         assert done.returncode == 0, done.stderr
 
 
+def test_dhcpd_answers_those_who_are_imported_and_not_those_who_are_masked(
+    wire: Any, clients: Any, config: ClusterConfig, tmp_path: Path
+) -> None:
+    found = dhcpd.parse(f"{BOOTING};")
+    server = Dhcpd(wire.master, config, config.leases, tmp_path, options=(BOOTING,))
+    server.start()
+    try:
+        answered = {mac: bool(clients.offers(mac)) for mac in (f"52:54:00:00:00:0{number}" for number in range(1, 5))}
+    finally:
+        server.stop()
+    assert set(found.masked) == {mac for mac, yes in answered.items() if not yes}
+    assert {mac for node in found.nodes for mac in node["macs"]} == {mac for mac, yes in answered.items() if yes}
+    assert len(found.masked) == 2
+
+
 def test_imported_nodes_get_their_addresses_and_masked_machines_none(
     importer: Importer, dnsmasq: Any, clients: Any
 ) -> None:
@@ -135,8 +161,7 @@ def test_imported_nodes_get_their_addresses_and_masked_machines_none(
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert clients.boot("00:d0:68:12:09:c5").address == "10.17.5.101"
-    with pytest.raises(TimeoutError):
-        clients.boot("00:e0:81:27:2a:f1")
+    assert clients.offers("00:e0:81:27:2a:f1") == []
     assert reconcile.run(config, reload=dnsmasq.reload, say=print) == 0
     assert "00:e0:81:27:2a:f1" not in load_registry(config.registry).by_mac
 

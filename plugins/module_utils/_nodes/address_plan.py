@@ -19,10 +19,10 @@ except ImportError:
 NOWHERE = IPv4Address(0)  # of a node that has no address yet
 
 
-def require_addresses(nodes: Collection[Node], config: ClusterConfig) -> None:
-    """Raise :class:`PerceusError` when one of these nodes has an address that no node can have."""
-    if not nodes:
-        return
+def find_unfit(addresses: Collection[IPv4Address], config: ClusterConfig) -> dict[IPv4Address, str]:
+    """Return those of the addresses that no node can have, with the reason."""
+    if not addresses:
+        return {}
     if IPSet is None:
         raise PerceusError(
             "Cannot check addresses: the Python library netaddr is missing",
@@ -35,15 +35,24 @@ def require_addresses(nodes: Collection[Node], config: ClusterConfig) -> None:
         f"it is in discovery_range {config.discovery_range}": discovery,
         f"no host can have it in {network}": IPSet([network.network, network.broadcast]),
     }
-    for node in nodes:
-        address = str(node.address)
-        reasons = [reason for reason, addresses in reserved.items() if address in addresses]
-        if address not in network:
+    unfit = {}
+    for address in addresses:
+        reasons = [reason for reason, others in reserved.items() if str(address) in others]
+        if str(address) not in network:
             reasons = [f"it is not in the network {network}"]
         if reasons:
+            unfit[address] = reasons[0]
+    return unfit
+
+
+def require_addresses(nodes: Collection[Node], config: ClusterConfig) -> None:
+    """Raise :class:`PerceusError` when one of these nodes has an address that no node can have."""
+    unfit = find_unfit([node.address for node in nodes], config)
+    for node in nodes:
+        if node.address in unfit:
             raise PerceusError(
-                f"Cannot give node {node.name!r} the address {address}: {reasons[0]}",
-                hint=f"Choose one in node_range {config.node_range}, or another free one in {network}",
+                f"Cannot give node {node.name!r} the address {node.address}: {unfit[node.address]}",
+                hint=f"Choose one in node_range {config.node_range}, or another free one in {config.address.network}",
             )
 
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
@@ -69,6 +69,9 @@ class Plan:
         }
 
 
+P = TypeVar("P", bound=Plan)
+
+
 def find_means(config: ClusterConfig) -> Means:
     """Return what is needed to change nodes now. Raises :class:`PerceusError` when this user may not know the VNFSs."""
     try:
@@ -78,9 +81,7 @@ def find_means(config: ClusterConfig) -> Means:
     return Means(config, vnfs, datetime.now(timezone.utc), lambda: uuid.uuid4().hex)
 
 
-def change_registry(
-    config: ClusterConfig, decide: Callable[[Registry], Plan], *, check: bool, touches_keys: bool
-) -> Plan:
+def change_registry(config: ClusterConfig, decide: Callable[[Registry], P], *, check: bool, touches_keys: bool) -> P:
     """Have ``decide`` say what becomes of the registry, and unless this is a ``check`` make it so.
 
     Of nodes that go, the host keys go too, if the change ``touches_keys`` at all; the leases that their machines hold

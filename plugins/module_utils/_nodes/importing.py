@@ -3,50 +3,35 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from .._config import ClusterConfig
 from .._errors import PerceusError
+from .address_plan import find_unfit
+from .change import Plan
+from .declare import Means, declare_nodes
 from .importers.draft import Imported, LeftOut, Row
-from .registry import Group, Node, Registry, in_natural_order
-from .registry_file import group_as_dict, node_as_dict
+from .registry import Group, Registry
+from .registry_file import node_as_dict
 
 POLICY = ("vnfs", "boot", "console")  # what a node has from its group unless it says so itself
-_MADE_UP = frozenset({"machine_id", "adopted"})  # differ at each try
+_INNER = frozenset({"machine_id", "adopted"})
 
 
 @dataclass(frozen=True)
-class ImportPlan:
+class ImportPlan(Plan):
     """``carried`` are the nodes that the import is about, each with its ``action``: ``add``, ``update`` or ``none``."""
 
-    before: Registry
-    after: Registry
-    carried: tuple[Mapping[str, Any], ...]
-    left_out: tuple[LeftOut, ...]
-
-    @property
-    def changed(self) -> bool:
-        return self.before != self.after
+    carried: tuple[Mapping[str, Any], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def masked(self) -> list[str]:
         """The MACs that are masked from now on."""
         return sorted(self.after.masked.keys() - self.before.masked.keys())
-
-    def as_diff(self) -> dict[str, str]:
-        """Return the groups, masks and nodes that change, before and after."""
-        before, after = list(_lines(self.before)), list(_lines(self.after))
-        gone, new = set(before) - set(after), set(after) - set(before)
-        return {
-            "before": "".join(f"{line}\n" for line in before if line in gone),
-            "after": "".join(f"{line}\n" for line in after if line in new),
-        }
 
 
 def load_text(source: Path) -> str:
@@ -58,61 +43,38 @@ def load_text(source: Path) -> str:
 
 
 def plan_import(
-    imported: Imported,
-    registry: Registry,
-    config: ClusterConfig,
-    *,
-    vnfses: Collection[str],
-    origin: str,
-    now: datetime,
-    new_machine_id: Callable[[], str],
-    update: bool = False,
+    imported: Imported, registry: Registry, means: Means, *, origin: str, update: bool = False
 ) -> ImportPlan:
-    """Decide about each node, group and mask of the import.
+    """Decide about each node, group and mask of the import; what cannot be is left out.
 
-    ``vnfses`` are those of the store: none other can be a node's. ``origin`` says why a MAC is masked. With ``update``,
-    a node or group that is there gets what the import says of it. ``now`` is aware.
+    ``origin`` says why a MAC is masked. With ``update``, a node or group that is there gets what the import says of it;
+    but no node loses its address or a MAC.
     """
-    planner = _Planner(registry, config, frozenset(vnfses), update)
+    planner = _Planner(registry, means, update)
     masked = planner.masks(imported.masked, origin)
     welcome = [row for row in imported.nodes if planner.is_welcome(row, masked)]
-    there = [] if update else [registry.by_name[row["name"]] for row in welcome if row["name"] in registry.by_name]
     rows = [planner.known(row) for row in welcome if update or row["name"] not in registry.by_name]
     policies = planner.policies(rows, [planner.known(row) for row in imported.groups])
     groups = planner.groups(policies)
-    adopted = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    nodes = [
-        node if node.adopted else replace(node, machine_id=new_machine_id(), adopted=adopted)
-        for node in planner.nodes(rows, policies, groups)
-    ]
-    all_nodes = in_natural_order({node.name: node for node in (*registry.nodes, *nodes)}.values())
-    after = replace(registry, groups=groups, nodes=all_nodes, masked=masked)
-    carried = tuple(_carried(node, registry.by_name.get(node.name)) for node in in_natural_order([*there, *nodes]))
-    return ImportPlan(registry, after, carried, (*imported.left_out, *planner.left_out))
+    entries = list(planner.entries(rows, policies, groups))
+    after = declare_nodes(replace(registry, groups=groups, masked=masked), entries, means, all_of_them=False)
+    about = {row["name"] for row in welcome}
+    carried = tuple(_carried(registry, after, name) for name in after.by_name if name in about)
+    return ImportPlan(registry, after, carried=carried, left_out=(*imported.left_out, *planner.left_out))
 
 
-def _carried(node: Node, before: Node | None) -> dict[str, Any]:
-    action = "add" if before is None else "none" if before == node else "update"
-    return {"action": action, **{key: value for key, value in node_as_dict(node).items() if key not in _MADE_UP}}
-
-
-def _lines(registry: Registry) -> Iterator[str]:
-    for name, group in sorted(registry.groups.items()):
-        yield f"group {name} {json.dumps(group_as_dict(group))}"
-    for mac, why in sorted(registry.masked.items()):
-        yield f"mask {mac} {why}"
-    for node in registry.nodes:
-        said = {key: value for key, value in node_as_dict(node).items() if key not in _MADE_UP and key != "name"}
-        yield f"node {node.name} {json.dumps(said)}"
+def _carried(before: Registry, after: Registry, name: str) -> dict[str, Any]:
+    old, new = before.by_name.get(name), after.by_name[name]
+    action = "add" if old is None else "none" if old == new else "update"
+    return {"action": action, **{key: value for key, value in node_as_dict(new).items() if key not in _INNER}}
 
 
 class _Planner:
     """The registry that an import meets, and what it leaves out because of it."""
 
-    def __init__(self, registry: Registry, config: ClusterConfig, vnfses: frozenset[str], update: bool) -> None:
+    def __init__(self, registry: Registry, means: Means, update: bool) -> None:
         self._registry = registry
-        self._config = config
-        self._vnfses = vnfses
+        self._means = means
         self._update = update
         self._left_out: dict[tuple[str, str], int] = {}
 
@@ -125,7 +87,7 @@ class _Planner:
 
     def known(self, row: Row) -> Row:
         """Return the row of a node or group without a VNFS that is not here."""
-        if row.get("vnfs") in (None, *self._vnfses):
+        if row.get("vnfs") is None or row["vnfs"] in self._means.vnfs:
             return row
         self._leave_out(f"VNFS {row['vnfs']!r}", "the master has none of this name: make it, then import with update")
         return {key: value for key, value in row.items() if key != "vnfs"}
@@ -136,7 +98,7 @@ class _Planner:
         for mac in macs:
             if mac in self._registry.by_mac:
                 self._leave_out(f"the mask of {mac}", f"it is node {self._registry.by_mac[mac].name!r}")
-            elif mac not in self._config.masked_macs:
+            elif mac not in self._means.config.masked_macs:
                 masked.setdefault(mac, origin)
         return masked
 
@@ -144,19 +106,19 @@ class _Planner:
         """Whether nothing that is there speaks against a node of this name and these MACs."""
         before = self._registry.by_name.get(row["name"])
         owners = {mac: self._registry.by_mac[mac].name for mac in row["macs"] if mac in self._registry.by_mac}
-        masks = [mac for mac in row["macs"] if mac in masked or mac in self._config.masked_macs]
-        reason = None
+        others = {mac: owner for mac, owner in owners.items() if owner != row["name"]}
+        masks = [mac for mac in row["macs"] if mac in masked or mac in self._means.config.masked_macs]
         if masks:
             reason = f"its MAC address {masks[0]} is masked"
-        elif before is not None and not self._update and not set(row["macs"]) & set(before.macs):
+        elif others:
+            mac, owner = next(iter(others.items()))
+            reason = f"its MAC address {mac} belongs to node {owner!r}"
+        elif before is not None and not owners:
             reason = f"a node of this name is there, with MAC address {before.macs[0]}"
         else:
-            for mac, owner in owners.items():
-                if owner != row["name"]:
-                    reason = f"its MAC address {mac} belongs to node {owner!r}"
-        if reason is not None:
-            self._leave_out(f"node {row['name']!r}", reason)
-        return reason is None
+            return True
+        self._leave_out(f"node {row['name']!r}", reason)
+        return False
 
     def policies(self, rows: list[Row], groups: list[Row]) -> dict[str, Row]:
         """Return what the import says of each group that it names.
@@ -185,78 +147,60 @@ class _Planner:
                 groups[name] = replace(groups.get(name, Group(name)), **policy)
         return groups
 
-    def nodes(self, rows: list[Row], policies: Mapping[str, Row], groups: Mapping[str, Group]) -> Iterator[Node]:
-        """Yield the nodes as they are to be; new ones without machine id and time of adoption."""
-        addresses = _Addresses(self._registry, self._config)
-        wanted = {row["name"]: self._wanted_address(row, addresses) for row in rows}
+    def entries(self, rows: list[Row], policies: Mapping[str, Row], groups: Mapping[str, Group]) -> Iterator[Row]:
+        """Yield the rows as the module ``node`` would be given them."""
+        addresses = self._give_addresses([row for row in rows if row["name"] not in self._registry.by_name])
         for row in rows:
             name, group = row["name"], self._group_of(row)
             before = self._registry.by_name.get(name)
-            address = wanted[name] or (before.address if before else addresses.free(name))
-            if address is None:
+            if before is None and name not in addresses:
                 self._leave_out(f"node {name!r}", "the node range has no free address")
                 continue
-            node = before or Node(name, (), address, group, True, "", "")
-            said: Row = {key: row[key] for key in ("enabled", "description", "variables") if key in row}
-            said.update(_beside_policy(row, policies.get(group, {}), groups[group]))
-            yield replace(node, macs=tuple(row["macs"]), address=address, group=group, **said)
+            if before is not None and row.get("address", str(before.address)) != str(before.address):
+                self._leave_out(f"address {row['address']} of node {name!r}", f"it keeps {before.address}")
+            macs = [*before.macs, *(mac for mac in row["macs"] if mac not in before.macs)] if before else row["macs"]
+            said = {**row, "group": group, "macs": macs, "address": addresses.get(name)}
+            yield {**said, **_beside_policy(row, policies.get(group, {}), groups[group])}
+
+    def _give_addresses(self, rows: list[Row]) -> dict[str, str]:
+        """Return addresses of new nodes: those that the import gives, then those that are left, as far as they go."""
+        config = self._means.config
+        owners = {node.address: node.name for node in self._registry.nodes}
+        given: dict[str, IPv4Address] = {}
+        wanted = {row["name"]: IPv4Address(row["address"]) for row in rows if "address" in row}
+        unfit = find_unfit(set(wanted.values()), config)
+        for name, address in wanted.items():
+            if address in unfit or address in owners:
+                reason = unfit.get(address) or f"it belongs to node {owners[address]!r}"
+                self._leave_out(f"address {address} of node {name!r}", f"{reason}: it has another now")
+            else:
+                given[name], owners[address] = address, name
+        numbered = {config.name_of(number): config.address_of(number) for number in config.numbers}
+        spare = (config.address_of(number) for number in reversed(config.numbers))  # numbers come from the other end
+        for name in (row["name"] for row in rows if row["name"] not in given):
+            own = numbered.get(name)
+            free = (
+                next((address for address in spare if address not in owners), None)
+                if own is None or own in owners
+                else own
+            )
+            if free is not None:
+                given[name], owners[free] = free, name
+        return {name: str(address) for name, address in given.items()}
 
     def _group_of(self, row: Row) -> str:
         before = self._registry.by_name.get(row["name"])
-        return str(row.get("group") or (before.group if before else self._config.default_group))
-
-    def _wanted_address(self, row: Row, addresses: _Addresses) -> IPv4Address | None:
-        if "address" not in row:
-            return None
-        address = IPv4Address(row["address"])
-        reason = addresses.take(address, row["name"])
-        if reason is None:
-            return address
-        self._leave_out(f"address {address} of node {row['name']!r}", f"{reason}: it has another now")
-        return None
+        return str(row.get("group") or (before.group if before else self._means.config.default_group))
 
 
-def _beside_policy(row: Row, policy: Row, group: Group) -> dict[str, Any]:
+def _beside_policy(row: Row, policy: Row, group: Group) -> Row:
     """Return what the node must say itself so that it has what the import gives it, by itself or by its group."""
-    said: dict[str, Any] = {}
+    said: Row = {}
     for key in POLICY:
         wanted = row.get(key) or policy.get(key)
         if wanted is not None:
-            said[key] = None if wanted == getattr(group, key) else wanted
+            said[key] = "" if wanted == getattr(group, key) else wanted
     arguments = f"{policy.get('kernel_args', '')} {row.get('kernel_args', '')}".split()
     if arguments:
         said["kernel_args"] = " ".join(word for word in arguments if word not in group.kernel_args.split())
     return said
-
-
-class _Addresses:
-    """Which addresses of the cluster are whose."""
-
-    def __init__(self, registry: Registry, config: ClusterConfig) -> None:
-        self._config = config
-        self._owners = {node.address: node.name for node in registry.nodes}
-        self._numbers = {config.name_of(number): config.address_of(number) for number in config.numbers}
-        self._others = iter(self._numbers.values())
-
-    def take(self, address: IPv4Address, name: str) -> str | None:
-        """Give the node this address, or return why it cannot have it."""
-        network = self._config.address.network
-        if address not in network or address in (network.network_address, network.broadcast_address):
-            return f"it is no address of a host in {network}"
-        if address == self._config.address.ip:
-            return "it is the master's"
-        if address in self._config.discovery_range:
-            return "it is in the discovery range"
-        if self._owners.get(address, name) != name:
-            return f"it belongs to node {self._owners[address]!r}"
-        self._owners[address] = name
-        return None
-
-    def free(self, name: str) -> IPv4Address | None:
-        """Give the node the address of its number, else the first free one."""
-        own = self._numbers.get(name)
-        if own is None or own in self._owners:
-            own = next((address for address in self._others if address not in self._owners), None)
-        if own is not None:
-            self._owners[own] = name
-        return own
