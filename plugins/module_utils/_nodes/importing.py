@@ -178,12 +178,9 @@ class _Planner:
         numbered = {config.name_of(number): config.address_of(number) for number in config.numbers}
         spare = (config.address_of(number) for number in reversed(config.numbers))  # numbers come from the other end
         for name in (row["name"] for row in rows if row["name"] not in given):
-            own = numbered.get(name)
-            free = (
-                next((address for address in spare if address not in owners), None)
-                if own is None or own in owners
-                else own
-            )
+            free = numbered.get(name)
+            if free is None or free in owners:
+                free = next((address for address in spare if address not in owners), None)
             if free is not None:
                 given[name], owners[free] = free, name
         return {name: str(address) for name, address in given.items()}
