@@ -102,6 +102,22 @@ def test_check_mode_foresees_the_import_and_a_second_one_changes_nothing(importe
     assert [node["name"] for node in runs[1]["nodes"]] == [node.name for node in load_registry(registry).nodes]
 
 
+def test_a_perceus_master_comes_over_in_three_files(importer: Importer) -> None:
+    for vnfs in ("debuntu", "deb6.stls"):
+        (importer.config.store / vnfs).mkdir()
+    for sample in ("dnsmasq.txt", "ethers.txt", "perceus.txt"):
+        result = importer.call(SAMPLES / sample, check=False, update=True)
+    known = load_registry(importer.config.registry)
+    assert [(node.name, str(node.address), node.group, node.vnfs, node.enabled) for node in known.nodes] == [
+        ("n101", "10.17.5.101", "compute", "debuntu", True),
+        ("n115", "10.17.5.115", "debian6", None, True),
+        ("n138", "10.17.5.138", "debian7", None, False),
+    ]
+    assert known.groups["debian6"].vnfs == "deb6.stls"
+    assert sorted(known.masked) == ["00:e0:81:27:2a:f1", "00:e0:81:27:2a:f2"]
+    assert "VNFS 'deb7.stls'" in [part["what"] for part in result["left_out"]]
+
+
 def test_check_mode_writes_nothing(importer: Importer) -> None:
     before = sorted(importer.config.state_dir.rglob("*"))
     assert importer.call(SAMPLES / "perceus.txt", check=True)["changed"]

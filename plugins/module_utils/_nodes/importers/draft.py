@@ -61,7 +61,7 @@ class Entry:
     line: int
     macs: list[tuple[str, int]] = field(default_factory=list)
     values: dict[str, tuple[Any, int]] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
 
     def set(self, key: str, value: Any, line: int) -> None:
         self.values[key] = (value, line)
@@ -71,7 +71,7 @@ class Entry:
         if names:
             self.set("group", names[0], line)
         if names[1:]:
-            self.variables["other_groups"] = ",".join(names[1:])
+            self.variables["other_groups"] = names[1:]
 
 
 class Draft:

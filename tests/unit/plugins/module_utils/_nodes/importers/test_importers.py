@@ -46,7 +46,7 @@ CARRIED: dict[str, list[dict[str, Any]]] = {
             "vnfs": "centos7",
             "console": "ttyS1,57600",
             "kernel_args": "net.ifnames=0 biosdevname=0 quiet",
-            "variables": {"other_groups": "rack1"},
+            "variables": {"other_groups": ["rack1"]},
         },
         {
             "name": "n0001",
@@ -105,7 +105,7 @@ CARRIED: dict[str, list[dict[str, Any]]] = {
             "description": "the first",
             "group": "compute",
             "console": "ttyS0,115200",
-            "variables": {"other_groups": "rack1", "bmc_address": "10.19.5.161"},
+            "variables": {"other_groups": ["rack1"], "bmc_address": "10.19.5.161"},
         },
         {
             "name": "cn2",
