@@ -19,11 +19,12 @@ _HARDWARE = "mac=${netX/mac}&uuid=${uuid}" + "".join(
     f"&{setting}=${{{setting}:uristring}}" for setting in ("serial", "manufacturer", "product")
 )
 _RENEWAL = 60  # seconds; a machine that is no node is lent its address for two minutes
+_APPROVE = "ansible-playbook perceus.cluster.nodes_add -e mac=${netX/mac}"
 # What is said on the console under each policy, and how often it is seen whether it came true, in seconds.
 _WAITING = {
     "adopt": ("yet, waiting for the master to adopt it", 1),
-    "quarantine": ("and waits for approval: on the master, register this MAC address", 5),
-    "off": ("and the master adopts none: register this MAC address there, or mask it", 5),
+    "quarantine": (f"and waits for approval: {_APPROVE}", 5),
+    "off": (f"and the master adopts none: {_APPROVE}", 5),
 }
 
 

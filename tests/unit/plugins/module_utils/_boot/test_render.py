@@ -144,7 +144,7 @@ def test_the_console_of_an_unknown_machine_says_what_it_waits_for(config: Cluste
         for policy in ("adopt", "quarantine", "off")
     }
     assert "${netX/mac} is not a node yet, waiting for the master to adopt it" in said["adopt"]
-    assert "${netX/mac} is not a node and waits for approval: on the master, register this MAC" in said["quarantine"]
+    assert "is not a node and waits for approval: ansible-playbook perceus.cluster.nodes_add" in said["quarantine"]
     assert "the master adopts none" in said["off"]
 
 

@@ -116,8 +116,9 @@ def test_the_lease_that_a_removed_node_held_makes_no_node_and_the_next_one_does(
     assert adopted(plan([machine(1, expiry=LATER + 1)], removed)) == {machine(1).mac: "n101"}
 
 
-def test_nothing_is_adopted_when_adoption_is_off(plan: Plan) -> None:
-    assert plan([machine(1)], adoption="off") == AdoptionPlan((), ())
+@pytest.mark.parametrize("policy", ["quarantine", "off"])
+def test_nothing_is_adopted_by_other_policies(policy: str, plan: Plan) -> None:
+    assert plan([machine(1)], adoption=policy) == AdoptionPlan((), ())
 
 
 def test_machines_beyond_the_range_are_left_over(plan: Plan) -> None:

@@ -8,7 +8,9 @@ from ipaddress import IPv4Address
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._leases.lease import Lease
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.discoveries import Hardware
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine, view_machines
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import Alarm, Evidence, Record
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import EMPTY, Node, Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._reports import LastWord, Report
 
@@ -88,3 +90,28 @@ def test_of_two_interfaces_the_one_that_spoke_last_is_heard(config: ClusterConfi
 def test_a_masked_machine_is_not_shown(config: ClusterConfig) -> None:
     masked = replace(config, masked_macs=frozenset({FIRST}))
     assert view_machines(EMPTY, {FIRST: lease(FIRST, "10.17.5.20")}, {}, masked, now=NOW) == ((), ())
+
+
+def test_machines_in_quarantine_and_alarms_are_groups_whether_a_lease_is_left_or_not(config: ClusterConfig) -> None:
+    stranger, gone = "52:54:00:00:00:08", "52:54:00:00:00:09"
+    board = Hardware("Acme", "Twin", "SN-1", "")
+    record = Record(
+        (
+            Evidence(stranger, "quarantine", "2030-01-01T00:00:00Z", "10.17.5.20", SOON, hardware=board),
+            Evidence(gone, "unknown", "2029-12-31T00:00:00Z", "10.17.5.21", 1),
+        ),
+        (Alarm("new_mac", (stranger,), ("n101",), "2030-01-01T00:00:00Z", "It is so", "Do this"),),
+    )
+    leases = {stranger: lease(stranger, "10.17.5.20")}
+    [node], unknown = view_machines(Registry({}, (NODE,)), leases, {}, config, now=NOW, record=record)
+    assert (node.groups[-1], node.facts["alarms"]) == ("alarm_new_mac", ["It is so. Do this"])
+    assert [machine.groups for machine in unknown] == [("unknown", "live", "quarantine", "alarm_new_mac"), ("unknown",)]
+    assert [machine.facts["serial"] for machine in unknown] == ["SN-1", None]
+    assert unknown[1].facts["address"] == "10.17.5.21"
+
+
+def test_masked_machines_are_nowhere(config: ClusterConfig) -> None:
+    record = Record((Evidence(SECOND, "quarantine", "2030-01-01T00:00:00Z", "10.17.5.20", SOON),))
+    leases = {mac: lease(mac, "10.17.5.20") for mac in (FIRST, SECOND)}
+    masking = replace(config, masked_macs=frozenset({SECOND}))
+    assert view_machines(Registry({}, (), {FIRST: "storage"}), leases, {}, masking, now=NOW, record=record) == ((), ())
