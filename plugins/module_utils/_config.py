@@ -104,8 +104,13 @@ class ClusterConfig:
 
     @property
     def machines(self) -> Path:
-        """What was seen of machines, and alarms."""
+        """What was seen of machines that are no nodes, and alarms: what everybody reads, so it is small."""
         return self.state_dir / "machines.json"
+
+    @property
+    def evidence(self) -> Path:
+        """What was seen of the machines that are nodes."""
+        return self.state_dir / "evidence.json"
 
     @property
     def boots(self) -> Path:

@@ -15,7 +15,7 @@ from .._nodes.adoption import apply_adoption, plan_adoption
 from .._nodes.alarms import find_alarms, find_left_over, held_back, since
 from .._nodes.discoveries import Discovery, believe, load_discoveries, load_neighbours
 from .._nodes.evidence import gather_evidence, lent_otherwise, settle
-from .._nodes.record import NODE, Record, load_record, save_record
+from .._nodes.record import NODE, Record, load_all
 from .._nodes.registry import Registry
 from .._nodes.registry_file import save_registry
 
@@ -49,7 +49,7 @@ def adopt(config: ClusterConfig, registry: Registry, *, say: Say) -> tuple[Regis
         since([*alarms, *left_over], before.alarms, now=now.strftime("%Y-%m-%dT%H:%M:%SZ")),
     )
     if problems or record != before:
-        save_record(config.machines, record)
+        record.save(config)
     _tell(before, record, say=say)
     return registry, [*problems, *(PerceusError(alarm.message, hint=alarm.hint) for alarm in left_over)]
 
@@ -57,7 +57,7 @@ def adopt(config: ClusterConfig, registry: Registry, *, say: Say) -> tuple[Regis
 def _load_record(config: ClusterConfig) -> tuple[Record, list[PerceusError]]:
     """What was seen can be seen again: a record that cannot be read stops nothing."""
     try:
-        return load_record(config.machines), []
+        return load_all(config), []
     except PerceusError as error:
         return Record(), [error]
 

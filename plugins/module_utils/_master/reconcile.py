@@ -56,7 +56,7 @@ def run(
 
 
 def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callable[[str], None]) -> list[PerceusError]:
-    for kept in (config.registry, config.machines):
+    for kept in (config.registry, config.machines, config.evidence):
         remove_remains(kept)
     registry, problems = adopt(config, load_registry(config.registry), say=say)
     images = _load_images(registry, config)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the master has seen of machines, ``machines.json``: evidence of each, and what is wrong with some.
+"""What the master has seen of machines: evidence of each, and what is wrong with some.
 
-One machine or alarm a line, sorted; see docs/architecture.md.
+``machines.json`` has those that are no nodes and all alarms, ``evidence.json`` the machines of nodes. One machine or
+alarm a line, sorted; see docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import write_atomically
 from .discoveries import Hardware
@@ -70,13 +72,27 @@ class Record:
     machines: tuple[Evidence, ...] = ()
     alarms: tuple[Alarm, ...] = ()
 
+    def save(self, config: ClusterConfig) -> None:
+        """Write both files, where their bytes change."""
+        nodes = tuple(evidence for evidence in self.machines if evidence.status == NODE)
+        others = tuple(evidence for evidence in self.machines if evidence.status != NODE)
+        write_atomically(config.evidence, render_record(Record(nodes)))
+        write_atomically(config.machines, render_record(Record(others, self.alarms)))
+
     @cached_property
     def by_mac(self) -> Mapping[str, Evidence]:
         return {evidence.mac: evidence for evidence in self.machines}
 
 
+def load_all(config: ClusterConfig) -> Record:
+    """Read both files. Raises :class:`PerceusError`."""
+    others, nodes = load_record(config.machines), load_record(config.evidence)
+    machines = sorted((*others.machines, *nodes.machines), key=lambda evidence: evidence.mac)
+    return Record(tuple(machines), others.alarms)
+
+
 def load_record(source: Path) -> Record:
-    """Read the record; a file that does not exist is an empty one. Raises :class:`PerceusError`."""
+    """Read one of the files; one that does not exist is empty. Raises :class:`PerceusError`."""
     try:
         return parse_record(source.read_text(encoding="utf-8"), source=str(source))
     except FileNotFoundError:
@@ -86,13 +102,8 @@ def load_record(source: Path) -> Record:
         raise PerceusError(f"Cannot read {str(source)!r}: {reason}") from error
 
 
-def save_record(target: Path, record: Record) -> bool:
-    """Write the record and return whether its bytes changed."""
-    return write_atomically(target, render_record(record))
-
-
 def render_record(record: Record) -> str:
-    """Return the text of ``machines.json``."""
+    """Return the text of one of the files."""
     return (
         f'{{"format": "{FORMAT}", "version": {VERSION},\n"alarms": [\n{_lines(record.alarms)}],\n'
         f'"machines": [\n{_lines(record.machines)}]}}\n'
@@ -100,7 +111,7 @@ def render_record(record: Record) -> str:
 
 
 def parse_record(text: str, *, source: str = "machines.json") -> Record:
-    """Turn the text of ``machines.json`` into a record. Raises :class:`PerceusError`."""
+    """Turn the text of one of the files into a record. Raises :class:`PerceusError`."""
     try:
         document = json.loads(text)
         found = {key: document[key] for key in ("format", "version")}

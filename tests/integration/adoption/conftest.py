@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import jinja2
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, parse_config
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import Record, load_record
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import Record, load_all
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry, save_registry
 
@@ -53,7 +53,7 @@ class Master(Reconciler):
         return {mac: node.name for mac, node in self.registry().by_mac.items()}
 
     def record(self) -> Record:
-        return load_record(self.config.machines)
+        return load_all(self.config)
 
     def alarms(self) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
         """Kind, MACs and nodes of each alarm."""

@@ -13,6 +13,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._config import Clu
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import load_record
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
 
 FAR = 4000000000
@@ -128,3 +129,31 @@ def test_a_new_image_reaches_the_boot_script(cluster: ClusterConfig) -> None:
     (cluster.store / "debian" / "current").symlink_to(f"images/{generation}")
     assert run(cluster) == (0, ["changed boot/52-54-00-00-00-14.ipxe"])
     assert generation in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
+
+
+def test_a_machine_in_quarantine_is_recorded_and_no_node(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    careful = replace(cluster, adoption="quarantine")
+    assert "52:54:00:00:00:14 with 10.17.5.20 is quarantine" in run(careful)[1]
+    assert not cluster.registry.exists()
+    assert [machine.status for machine in load_record(cluster.machines).machines] == ["quarantine"]
+    assert run(careful) == (0, [])
+
+
+def test_a_record_that_is_corrupt_is_said_and_written_anew(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    cluster.machines.write_text("{")
+    status, said = run(replace(cluster, adoption="quarantine"))
+    assert status == 1 and "machines.json" in said[-1]
+    assert run(replace(cluster, adoption="quarantine")) == (0, [])
+    assert len(load_record(cluster.machines).machines) == 1
+
+
+def test_alarms_are_said_once_when_they_begin_and_when_they_end(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    run(cluster)
+    cluster.leases.write_text(f"{FAR} 52:54:00:00:00:ff 10.17.5.30 n101 *\n")
+    assert [line.partition(":")[0] for line in run(cluster)[1] if line.startswith("alarm")] == ["alarm new_mac"]
+    assert run(cluster) == (0, [])
+    cluster.leases.write_text("")
+    assert [line.partition(":")[0] for line in run(cluster)[1] if line.startswith("alarm")] == ["alarm new_mac is over"]

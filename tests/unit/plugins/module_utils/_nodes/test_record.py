@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.discoveries import Hardware
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import (
     Alarm,
     Evidence,
     Record,
+    load_all,
     load_record,
     parse_record,
     render_record,
-    save_record,
 )
 
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
@@ -30,10 +32,15 @@ RECORD = Record(
 )
 
 
-def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
-    assert save_record(tmp_path / "machines.json", RECORD)
-    assert load_record(tmp_path / "machines.json") == RECORD
-    assert not save_record(tmp_path / "machines.json", RECORD)
+def test_a_record_comes_back_as_it_was(tmp_path: Path, config: ClusterConfig) -> None:
+    here = replace(config, state_dir=tmp_path)
+    RECORD.save(here)
+    assert load_all(here) == RECORD
+
+
+def test_what_everybody_reads_has_no_machines_of_nodes(tmp_path: Path, config: ClusterConfig) -> None:
+    RECORD.save(replace(config, state_dir=tmp_path))
+    assert load_record(tmp_path / "machines.json") == Record(RECORD.machines[1:], RECORD.alarms)
 
 
 def test_each_machine_and_alarm_has_a_line_without_what_is_empty() -> None:
