@@ -58,15 +58,23 @@ class Plan:
 
     def as_diff(self) -> dict[str, str]:
         """Return the lines of the registry's file that differ."""
-        before, after = (
-            [line for lines in render_entries(registry).values() for line in lines]
-            for registry in (self.before, self.after)
-        )
-        gone, come = set(before) - set(after), set(after) - set(before)
         return {
-            "before": "".join(f"{line}\n" for line in before if line in gone),
-            "after": "".join(f"{line}\n" for line in after if line in come),
+            "before": _render(_differing(self.before, self.after)),
+            "after": _render(_differing(self.after, self.before)),
         }
+
+
+def _differing(registry: Registry, other: Registry) -> Registry:
+    """Return the part of a registry that the other one does not have, or has otherwise."""
+    return Registry(
+        {name: group for name, group in registry.groups.items() if other.groups.get(name) != group},
+        tuple(node for node in registry.nodes if other.by_name.get(node.name) != node),
+        {mac: why for mac, why in registry.masked.items() if other.masked.get(mac) != why},
+    )
+
+
+def _render(registry: Registry) -> str:
+    return "".join(f"{line}\n" for lines in render_entries(registry).values() for line in lines)
 
 
 P = TypeVar("P", bound=Plan)

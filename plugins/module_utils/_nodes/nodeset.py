@@ -37,17 +37,16 @@ def select_nodes(text: str, registry: Registry, *, missing_ok: bool = False) -> 
             hint="Install the package python3-clustershell on the master, as playbooks/site.yml does",
         )
     resolver = GroupResolver(_source(registry))
-    if not missing_ok:
-        for part in _OPERATOR.split(text):
-            found = _expand(part, resolver)
-            unknown = sorted(found - registry.by_name.keys())
-            if unknown or not found:
-                named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
-                raise PerceusError(
-                    f"Cannot select nodes {text!r}: no node matches {named or repr(part.strip())}",
-                    hint="See nodes_summary for what there is",
-                )
-    names = _expand(text, resolver)
+    parts = {part: _expand(part, resolver) for part in _OPERATOR.split(text)}
+    for part, found in parts.items():
+        unknown = sorted(found - registry.by_name.keys())
+        if not missing_ok and (unknown or not found):
+            named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
+            raise PerceusError(
+                f"Cannot select nodes {text!r}: no node matches {named or repr(part.strip())}",
+                hint="See nodes_summary for what there is",
+            )
+    names = parts.get(text) or _expand(text, resolver)
     if not names and not missing_ok:
         raise PerceusError(f"Cannot select nodes {text!r}: nothing is left of it")
     return tuple(node for node in registry.nodes if node.name in names)

@@ -18,7 +18,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._master import rec
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
 
-from tests.integration.vnfs.conftest import COMMON_VALUES, documented_values
+from tests.integration.vnfs.conftest import COMMON_VALUES, documented_values, undocumented
 
 # As Ansible runs a module, less its packing.
 CALL = """
@@ -68,7 +68,7 @@ class Cluster:
         """Run a module that must succeed, and return nothing but what its documentation says."""
         result = self.call(module, **options)
         assert not result.get("failed"), result
-        assert set(result) - COMMON_VALUES <= documented_values(module)
+        assert list(undocumented(result, documented_values(module) | {key: {} for key in COMMON_VALUES})) == []
         return result
 
     def refuse(self, module: str, **options: Any) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._master import identity
 
+from tests.integration.lease_files.servers import wait_for
+
 from .conftest import Cluster, mac
 
 FAR = 4_000_000_000  # seconds since 1970
@@ -188,10 +190,9 @@ def test_what_follows_from_a_node_follows_and_goes(three: Cluster) -> None:
 
 def test_a_replacement_gets_the_nodes_address_on_the_wire(three: Cluster, dnsmasq: Any, clients: Any) -> None:
     three.reconcile(dnsmasq.reload)
-    assert clients.boot(mac(1)).address == "10.17.5.101"
     three.do("node", name="n101", state="replaced", replacement="52:54:00:00:00:99")
     three.reconcile(dnsmasq.reload)
-    clients.boot(mac(1))  # the old one is nobody now
+    wait_for("10.17.5.101", lambda: clients.boot("52:54:00:00:00:99").address)
+    clients.boot(mac(1))  # the old machine is nobody now
     three.reconcile(dnsmasq.reload)
     assert three.registry.by_mac[mac(1)].name == "n104"
-    assert clients.boot("52:54:00:00:00:99").host_name == "n101"
