@@ -84,8 +84,9 @@ options:
   state:
     description:
       - V(present) sees to it that the nodes are as said.
-      - V(declared) makes the nodes of the cluster equal to O(nodes). Other nodes go, and what is not said of a node is
-        as with a new one, except for its address. Adoption should be V(off) or V(quarantine) then.
+      - V(declared) makes the nodes of the cluster equal to O(nodes). Other nodes go, what is not said of a node is as
+        with a new one, except for its address, and an entry without C(macs) is about nodes of entries before it.
+        Adoption should be V(off) or V(quarantine) then.
       - V(absent) removes the nodes, their permanent ssh host keys too. A machine that is still on becomes a node again
         with its next lease, if the cluster adopts machines; its number is free at once.
       - V(replaced) puts the machine O(replacement) in the place of the node, which keeps its name, address, group, ssh

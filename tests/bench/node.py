@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = 10_000
@@ -96,14 +97,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="perceus-bench-") as folder:
         config = make_cluster(Path(folder))
         calls: dict[str, list[str]] = {"ping": ["-m", "ping"]}
-        for what, options in {
+        options: dict[str, dict[str, Any]] = {
             "one node, nothing to change": {"name": "n10500", "enabled": True},
             "one node": {"name": "n10500", "description": "round ROUND"},
             "a range": {"name": "n[10000-10999]", "kernel_args": "quiet ROUND"},
             "a glob": {"name": "n1*5", "description": "round ROUND"},
             "a new machine": {"macs": ["52:54:00:00:ff:0ROUND"]},
-        }.items():
-            calls[what] = ["-m", "perceus.cluster.node", "-a", json.dumps({"config": str(config), **options})]
+        }
+        for what, said in options.items():
+            calls[what] = ["-m", "perceus.cluster.node", "-a", json.dumps({"config": str(config), **said})]
         taken = measure(calls)
     worst = max(taken.values()) - taken["ping"]
     for what, seconds in taken.items():

@@ -50,7 +50,8 @@ def declare_nodes(
     """Return the registry in which the nodes are what ``entries``, options of the module ``node``, say.
 
     An entry with MACs is one node, made if it is not there; any other is about nodes that are. If the entries are about
-    ``all_of_them``, other nodes go, and what is not said of a node is as with a new one.
+    ``all_of_them``, other nodes go, what is not said of a node is as with a new one, and an entry without MACs is about
+    nodes of entries before it.
     Raises :class:`PerceusError` when it cannot be so.
     """
     declaration = _Declaration(registry, means, all_of_them)
@@ -109,9 +110,10 @@ class _Declaration:
         return (self._nodes.get(parse_node_name(name)) or self._new(name, macs),)
 
     def _select(self, text: str) -> Iterable[Node]:
-        if text in self._nodes:
-            return (self._nodes[text],)
-        return select_nodes(text, replace(self._registry, nodes=tuple(self._nodes.values())))
+        meant = self._declared if self._all else self._nodes
+        if text in meant:
+            return (meant[text],)
+        return select_nodes(text, replace(self._registry, nodes=tuple(meant.values())))
 
     def _new(self, name: str, macs: tuple[str, ...]) -> Node:
         means = self._means

@@ -140,7 +140,7 @@ def test_host_keys_go_with_their_nodes(three: Cluster, keys: Path) -> None:
     assert (keys / "n102").exists()
     three.do("node", name="n102", state="absent")
     assert sorted(path.name for path in keys.iterdir()) == ["n101", "n103"]
-    three.do("node", nodes=[{"name": "n103"}], state="declared")
+    three.do("node", nodes=[{"name": "n103", "macs": [mac(3)]}], state="declared")
     assert sorted(path.name for path in keys.iterdir()) == ["n103"]
     assert known_hosts(three) == {"n103": "n103"}
 

@@ -170,13 +170,20 @@ def test_addresses_cannot_be_given_unchecked(
 
 
 def test_declared_nodes_are_all_that_there_are(declare: Declare, three: Registry) -> None:
-    entries = [{"name": "n102", "macs": [mac(2)]}, {"name": "n103", "vnfs": "debian"}, {"macs": [mac(9)]}]
+    entries = [
+        {"name": "n102", "macs": [mac(2)]},
+        {"name": "n103", "macs": [mac(3), mac(13)]},
+        {"name": "n*!n102", "vnfs": "debian"},
+        {"macs": [mac(9)]},
+    ]
     registry = declare(*entries, registry=three, all_of_them=True)
     assert names(registry) == ["n102", "n103", "n104"]
     second, third, new = registry.nodes
     assert (new.macs, new.machine_id) == ((mac(9),), f"{4:032x}")
     assert second == replace(three.nodes[1], vnfs=None, kernel_args="")
     assert third == replace(three.nodes[2], vnfs="debian", group="compute")
+    with pytest.raises(PerceusError, match="no node matches n101"):
+        declare({"name": "n101", "vnfs": "debian"}, registry=three, all_of_them=True)
     assert declare(*entries, registry=registry, all_of_them=True) == registry
 
 
