@@ -64,6 +64,9 @@ class Plan:
         }
 
 
+P = TypeVar("P", bound=Plan)
+
+
 def _differing(registry: Registry, other: Registry) -> Registry:
     """Return the part of a registry that the other one does not have, or has otherwise."""
     return Registry(
@@ -75,9 +78,6 @@ def _differing(registry: Registry, other: Registry) -> Registry:
 
 def _render(registry: Registry) -> str:
     return "".join(f"{line}\n" for lines in render_entries(registry).values() for line in lines)
-
-
-P = TypeVar("P", bound=Plan)
 
 
 def find_means(config: ClusterConfig) -> Means:
