@@ -160,19 +160,7 @@ def test_a_backup_by_an_editor_is_not_dhcpd_s(file: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["\0" * 5000 + "\n", "{}\n"])
-def test_what_is_no_lease_file_is_an_error_and_not_kept(file: Path, tmp_path: Path, content: str) -> None:
-    last_good = tmp_path / "last"
-    file.write_text(LINE)
-    load_leases(file, last_good=last_good)
+def test_what_is_no_lease_file_is_an_error(file: Path, content: str) -> None:
     file.write_text(content)
     with pytest.raises(PerceusError, match="written by none of"):
-        load_leases(file, last_good=last_good)
-    assert last_good.read_text() == LINE
-
-
-def test_leases_of_kea_are_kept_as_one_file(file: Path, tmp_path: Path) -> None:
-    last_good = tmp_path / "last"
-    beside(file, ".1").write_text(HEAD + row(MAC))
-    file.write_text(HEAD + row(OTHER_MAC))
-    load_leases(file, last_good=last_good)
-    assert macs(last_good) == [MAC, OTHER_MAC]
+        load_leases(file)

@@ -77,24 +77,6 @@ def test_a_file_that_stays_torn_is_an_error(file: Path) -> None:
         load_leases(file)
 
 
-def test_a_file_that_stays_torn_gives_the_last_good_leases_and_their_age(file: Path, tmp_path: Path) -> None:
-    last_good = tmp_path / "last"
-    file.write_text(WHOLE)
-    load_leases(file, last_good=last_good)
-    age(last_good)
-    file.write_text(WHOLE[:-1])
-    found = load_leases(file, last_good=last_good)
-    assert len(found.leases) == 100
-    assert "are 3600 seconds old" in found.warnings[0]
-
-
-def test_good_leases_are_good_even_if_they_cannot_be_kept(file: Path, tmp_path: Path) -> None:
-    file.write_text(WHOLE)
-    found = load_leases(file, last_good=tmp_path / "absent" / "last")
-    assert len(found.leases) == 100
-    assert found.warnings[0].startswith("Cannot write ")
-
-
 def test_a_missing_file_is_an_error_unless_it_may_be_missing(file: Path) -> None:
     with pytest.raises(PerceusError, match="No such file"):
         load_leases(file)
