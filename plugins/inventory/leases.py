@@ -74,6 +74,22 @@ options:
     description: How many seconds to wait for O(master).
     type: int
     default: 30
+  limit_nodes:
+    description:
+      - Only these nodes. Each entry is a node set, such as V(n101), V(n[101-137,140]), V(n1*), V(@gpu) for a group of
+        the registry, or V(@gpu!n140). All but a plain name need the Python library ClusterShell.
+      - Other hosts are not even read, or not added. Machines that are no nodes and VNFSs are left out.
+      - A node set that means no node is an error.
+    type: list
+    elements: str
+    default: []
+  limit_groups:
+    description:
+      - Only hosts that are in one of these groups, which are names of this plugin's own groups or patterns, such as
+        V(live) or V(state_*). O(groups) and O(keyed_groups) come later, and are made of what is left.
+    type: list
+    elements: str
+    default: []
   last_good:
     description:
       - A file in which to keep what was read last, in one for each inventory source.
@@ -105,6 +121,11 @@ plugin: perceus.cluster.leases
 # cache_connection: ~/.cache/perceus
 # cache_timeout: 60
 
+# perceus.yml: the nodes of one rack that are up
+# plugin: perceus.cluster.leases
+# limit_nodes: ["n[101-140]"]
+# limit_groups: [live]
+
 # perceus.yml: more groups and variables
 # plugin: perceus.cluster.leases
 # groups:
@@ -115,8 +136,9 @@ plugin: perceus.cluster.leases
 #     default_value: none
 """
 
+import contextlib
+import importlib
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +149,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, to_safe_group_name
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._inventory.last_good import load_or_recall
+from ansible_collections.perceus.cluster.plugins.module_utils._inventory.limits import limit_snapshot
 from ansible_collections.perceus.cluster.plugins.module_utils._inventory.snapshot import (
+    VNFS_GROUP,
     Snapshot,
     load_snapshot,
     parse_snapshot,
@@ -136,11 +160,10 @@ from ansible_collections.perceus.cluster.plugins.module_utils._inventory.snapsho
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.plugin_utils.constructed import BatchedConstructable, untrusted
-from ansible_collections.perceus.cluster.plugins.plugin_utils.remote_master import load_remote_snapshot
 
 FIXED_GROUPS = (
     *("nodes", "live", "expired", "unknown", "quarantine", "disabled", "drifted", "needs_reboot"),
-    "vnfs_capsules",
+    VNFS_GROUP,
 )
 WAY_IN = {"ansible_connection": "perceus.cluster.vnfs", "ansible_python_interpreter": "/usr/bin/python3"}
 FILES = ("leases", "registry", "reports", "store")
@@ -160,7 +183,11 @@ class InventoryModule(BaseInventoryPlugin, BatchedConstructable, Cacheable):
         self._read_config_data(path)
         self._groups: dict[str, Group] = {}
         try:
-            snapshot = self._load_through_cache(self.get_cache_key(path), may_read=cache)
+            snapshot = limit_snapshot(
+                self._load_through_cache(self.get_cache_key(path), may_read=cache),
+                nodes=self.get_option("limit_nodes"),
+                groups=self.get_option("limit_groups"),
+            )
         except PerceusError as error:
             raise AnsibleParserError(str(error)) from error
         for warning in snapshot.warnings:
@@ -172,34 +199,46 @@ class InventoryModule(BaseInventoryPlugin, BatchedConstructable, Cacheable):
             self._add(machine.name, machine.groups, hosts[machine.name])
         self.construct(hosts)
         for host in snapshot.vnfs:
-            self._add(host.name, ["vnfs_capsules"], {**_facts(host.facts), **WAY_IN})
+            self._add(host.name, [VNFS_GROUP], {**_facts(host.facts), **WAY_IN})
 
     def _load_through_cache(self, key: str, *, may_read: bool) -> Snapshot:
         """Return what the cache has, if the user wants one; ``may_read`` is false when it is to be refreshed."""
         if not self.get_option("cache"):
             return self._load()
-        if may_read and key in self._cache:
-            return parse_snapshot(self._cache[key], source="the cache")
+        if may_read:
+            with contextlib.suppress(KeyError):  # nothing is there, or it is too old
+                return parse_snapshot(self._cache[key], source="the cache")
         snapshot = self._load()
         self._cache[key] = render_snapshot(snapshot)
         return snapshot
 
     def _load(self) -> Snapshot:
-        files = {name: Path(value) for name in FILES if (value := self.get_option(name))}
+        last_good = self._path("last_good")
+        return load_or_recall(self._load_now, last_good) if last_good else self._load_now()
+
+    def _load_now(self) -> Snapshot:
+        files = {name: path for name in FILES if (path := self._path(name))}
         master = self.get_option("master")
-        if master and files:
+        if not master:
+            is_kept = self.get_option("cache") or self.get_option("last_good")
+            nodes = () if is_kept else self.get_option("limit_nodes")
+            return load_snapshot(Path(self.get_option("config")), **files, nodes=nodes)
+        if files:
             raise PerceusError(f"Cannot use the option {next(iter(files))!r}: with 'master', the master's files count")
-        if master:
-            ca_file, timeout = self.get_option("ca_file"), self.get_option("timeout")
-            token = str(self.get_option("token") or "")
-            ca = Path(ca_file) if ca_file else None
-            load = partial(
-                load_remote_snapshot, master, token=token, ca_file=ca, timeout=timeout, runner=CommandRunner()
-            )
-        else:
-            load = partial(load_snapshot, Path(self.get_option("config")), **files)
-        last_good = self.get_option("last_good")
-        return load_or_recall(load, Path(last_good)) if last_good else load()
+        # On demand: what speaks TLS takes as long to load as hundreds of nodes.
+        remote = importlib.import_module("ansible_collections.perceus.cluster.plugins.plugin_utils.remote_master")
+        snapshot: Snapshot = remote.load_remote_snapshot(
+            master,
+            token=str(self.get_option("token") or ""),
+            ca_file=self._path("ca_file"),
+            timeout=self.get_option("timeout"),
+            runner=CommandRunner(),
+        )
+        return snapshot
+
+    def _path(self, option: str) -> Path | None:
+        value = self.get_option(option)
+        return Path(value) if value else None
 
     def _add(self, name: str, groups: Iterable[str], variables: Mapping[str, Any]) -> None:
         """Add a host. Its variables go in at once: each alone takes most of the time, to be checked as these were."""

@@ -49,6 +49,11 @@ def parse_node_name(value: str) -> str:
     return value
 
 
+def is_node_name(value: str) -> bool:
+    """Whether a node may be called so; a node set that means several may not."""
+    return _NODE.fullmatch(value) is not None
+
+
 def parse_vnfs_name(value: str) -> str:
     """Return ``value`` if a VNFS may have this name."""
     if not _VNFS.fullmatch(value):

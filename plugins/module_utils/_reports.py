@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ._errors import PerceusError
+from ._lines import lines_with
 from ._names import parse_mac
 
 STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "livesync")
@@ -64,12 +65,16 @@ def parse_reports(text: str) -> Iterator[Report]:
             yield report
 
 
-def load_reports(log: Path, *, tail: int = TAIL) -> list[Report]:
+def load_reports(log: Path, *, tail: int = TAIL, only: Collection[str] | None = None) -> list[Report]:
     """Return the reports in the last ``tail`` bytes of ``log`` and of the ``.1`` that rotation left beside it.
 
-    A log that does not exist yet holds no reports. Raises :class:`PerceusError` when one cannot be read.
+    ``only`` are MAC addresses: reports of others may be left out. A log that does not exist yet holds no reports.
+    Raises :class:`PerceusError` when one cannot be read.
     """
-    return list(parse_reports(load_tail(log, tail)))
+    text = load_tail(log, tail)
+    if only is not None:
+        text = "\n".join(lines_with((form for mac in only for form in (mac, quote(mac))), text))
+    return list(parse_reports(text))
 
 
 def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address]) -> dict[str, LastWord]:

@@ -13,7 +13,10 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 
 UNSAFE = "__ansible_unsafe"  # so Ansible writes down a text that it must never take for a template
-FIXED_GROUPS = ("nodes", "live", "expired", "unknown", "disabled", "vnfs_capsules")
+FIXED_GROUPS = (
+    *("nodes", "live", "expired", "unknown", "quarantine", "disabled", "drifted", "needs_reboot"),
+    "vnfs_capsules",
+)
 LEASES = """\
 4000000000 52:54:00:00:00:01 10.17.64.1 n102 01:52:54:00:00:00:01
 4000000000 52:54:00:00:00:02 10.17.5.102 * *
@@ -310,3 +313,62 @@ def test_node_info_tells_the_same_and_changes_nothing(cluster: ClusterConfig, tm
     assert [machine["name"] for machine in told[0]["unknown"]] == ["mac-525400000003", "mac-525400000004"]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     assert cluster.registry.read_text() == REGISTRY
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("limit", ["n101", "n*!n102", "@compute"])
+def test_a_limit_to_a_node_shows_it_as_without_a_limit(ansible: Ansible, source: Path, limit: str) -> None:
+    groups, variables = list_inventory(ansible)
+    source.write_text(source.read_text() + f"limit_nodes: ['{limit}']\n")
+    limited_groups, limited_variables = list_inventory(ansible)
+    assert limited_variables == {"n101": variables["n101"]}
+    assert {group for group, hosts in limited_groups.items() if hosts == ["n101"]} == {
+        group for group, hosts in groups.items() if "n101" in hosts
+    }
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("limit", ["n101", "n102"])
+def test_a_limit_to_a_node_hides_no_fault_of_its_own(
+    ansible: Ansible, source: Path, cluster: ClusterConfig, limit: str
+) -> None:
+    source.write_text(source.read_text() + f"limit_nodes: [{limit}]\n")
+    cluster.registry.write_text(REGISTRY.replace('"enabled": true', '"enabled": 7'))
+    done = ansible("ansible-inventory", "--list")
+    assert (done.returncode != 0) == (limit == "n101")
+    assert ("line 4: 'enabled' of a node cannot be 7" in " ".join(done.stderr.split())) == (limit == "n101")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_limit_to_groups_comes_before_a_sites_own_groups(ansible: Ansible, source: Path) -> None:
+    source.write_text(source.read_text() + "limit_groups: [state_*]\ngroups: {everything: 'true'}\n")
+    groups, variables = list_inventory(ansible)
+    assert list(variables) == groups["everything"] == ["n101"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cache_answers_until_it_is_flushed(ansible: Ansible, source: Path, cluster: ClusterConfig) -> None:
+    cache = source.parent / "cache"
+    source.write_text(
+        f"{source.read_text()}cache: true\ncache_plugin: ansible.builtin.jsonfile\ncache_connection: {cache}\n"
+    )
+    before = list_inventory(ansible)
+    assert len(list(cache.iterdir())) == 1
+    cluster.leases.write_text("")
+    cluster.registry.write_text("nonsense")
+    assert list_inventory(ansible) == before
+    assert ansible("ansible-inventory", "--list", "--flush-cache").returncode != 0
+
+
+@pytest.mark.usefixtures("cluster")
+def test_conditions_and_variables_of_nodes_are_shown(ansible: Ansible, cluster: ClusterConfig) -> None:
+    drifted = REPORTS.splitlines()[0].replace('"ready"', '"drifted"').replace('"detail": ""', '"detail": "2%20files"')
+    cluster.reports.write_text(REPORTS.splitlines()[0] + "\n" + drifted + "\n")
+    variable = '"variables": {"rack": "{{ lookup(\'pipe\', \'id\') }}", "shelf": 3}, "group": "compute"'
+    cluster.registry.write_text(
+        REGISTRY.replace('"version": 1', '"version": 2').replace('"group": "compute"', variable)
+    )
+    groups, variables = list_inventory(ansible)
+    assert (groups["drifted"], groups["state_ready"], groups.get("needs_reboot", [])) == (["n101"], ["n101"], [])
+    assert variables["n101"]["perceus_drifted"] == "2 files"
+    assert (variables["n101"]["rack"], variables["n101"]["shelf"]) == ("{{ lookup('pipe', 'id') }}", 3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -17,12 +17,15 @@ from typing import Any
 
 from .._config import load_config
 from .._errors import PerceusError
-from .._names import parse_host_name, parse_variables, parse_vnfs_name
+from .._names import is_node_name, parse_host_name, parse_variables, parse_vnfs_name
 from .._nodes.machines import Machine, load_machines
 from .._vnfs.hosts import VnfsHost, load_hosts
 
 FORMAT = "perceus-inventory"
 VERSION = 1
+FEW = 10  # nodes; finding so many takes less than reading 100,000
+
+VNFS_GROUP = "vnfs_capsules"
 
 _GROUP = re.compile(r"[a-z][a-z0-9_.-]{0,127}", re.ASCII)
 _FACT = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
@@ -45,12 +48,16 @@ def load_snapshot(
     registry: Path | None = None,
     reports: Path | None = None,
     store: Path | None = None,
+    nodes: Sequence[str] = (),
 ) -> Snapshot:
     """Read all that is on this machine, by default the files that the configuration names.
 
+    If ``nodes``, node sets, are few plain names, the rest may be left out, as it will be by :func:`limit_snapshot`.
+
     Raises :class:`PerceusError` when any of them cannot be read, but for the VNFS store: not everyone may enter it.
     """
-    found = load_machines(config_file, leases=leases, registry=registry, reports=reports)
+    only = nodes if 0 < len(nodes) <= FEW and all(map(is_node_name, nodes)) else None
+    found = load_machines(config_file, only, leases=leases, registry=registry, reports=reports)
     hosts, warnings = load_hosts(store or load_config(config_file).store)
     return Snapshot((*found.nodes, *found.unknown), hosts, (*found.warnings, *warnings))
 

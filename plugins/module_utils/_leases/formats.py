@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from .._errors import PerceusError
+from .._lines import lines_with
 from . import dnsmasq, isc, kea
 from .lease import Leases
 
@@ -51,12 +52,18 @@ def detect_format(content: bytes) -> Format | None:
     return _BY_MARK[str(mark.lastgroup)] if mark else None
 
 
-def parse_leases(content: bytes) -> Leases:
-    """Turn a lease file of any known format into leases; raises :class:`PerceusError` if it has none."""
+def parse_leases(content: bytes, *, only: Collection[str] | None = None) -> Leases:
+    """Turn a lease file of any known format into leases; raises :class:`PerceusError` if it has none.
+
+    ``only`` are MAC addresses: leases of others may be left out, as reading a line takes much longer than finding it.
+    """
     found = detect_format(content)
     if found is None:
         known = ", ".join(known.server for known in _BY_MARK.values())
         raise PerceusError(
             f"Cannot use the leases: their file was written by none of {known}", hint="Give a DHCP server's lease file"
         )
-    return found.parse(content.decode(errors="backslashreplace").replace("\r\n", "\n"))
+    text = content.decode(errors="backslashreplace").replace("\r\n", "\n")
+    if only is not None and found is DNSMASQ:
+        text = "\n".join(lines_with((f" {mac} " for mac in only), text))
+    return found.parse(text)

@@ -13,6 +13,7 @@ bytes long is whole; one that is such a multiple is believed only once it has no
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from .._errors import PerceusError
@@ -26,8 +27,10 @@ PAUSE = 0.01  # seconds between two reads
 BLOCK = 4096  # bytes
 
 
-def load_leases(source: Path, *, missing_ok: bool = False) -> Leases:
+def load_leases(source: Path, *, only: Collection[str] | None = None, missing_ok: bool = False) -> Leases:
     """Return the leases in ``source``, the lease file of dnsmasq, ISC dhcpd or Kea.
+
+    ``only`` are MAC addresses: leases of others may be left out.
 
     Raises :class:`PerceusError` when dnsmasq's file does not come to rest, and when ``source`` cannot be read or is no
     lease file. A missing file is an error unless ``missing_ok``.
@@ -40,7 +43,7 @@ def load_leases(source: Path, *, missing_ok: bool = False) -> Leases:
         raise _unreadable(source, error) from error
     except OSError as error:
         raise _unreadable(source, error) from error
-    leases = parse_leases(reading.content)
+    leases = parse_leases(reading.content, only=only)
     return Leases(leases.leases, ((reading.warning,) if reading.warning else ()) + leases.warnings)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +21,7 @@ from .record import QUARANTINE, Alarm, Evidence, Record, load_record
 from .registry import Node, Registry
 from .registry_file import load_registry
 
-TAIL_PER_NODE = 500  # bytes of the report log; one report is about 200
+REPORTS_PER_NODE = 3  # on average; a report is about as long as a node's line in the registry
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class Machines:
 
 def load_machines(
     config_file: Path,
+    only: Collection[str] | None = None,
+    /,
     *,
     leases: Path | None = None,
     registry: Path | None = None,
@@ -63,19 +65,27 @@ def load_machines(
 ) -> Machines:
     """Read all sources, by default those that the configuration names, and return the machines.
 
-    Raises :class:`PerceusError` when any source cannot be read: no machine is left out because of that.
+    ``only`` are names of nodes: other machines may be left out, which is quick if these are few. Raises
+    :class:`PerceusError` when any source cannot be read: no machine is left out because of that.
     """
     config = load_config(config_file)
-    known = load_registry(registry or config.registry)
-    wire = load_leases(leases or config.leases)
-    said = load_reports(reports or config.reports, tail=max(TAIL, TAIL_PER_NODE * len(known.nodes)))
+    registry = registry or config.registry
+    known = load_registry(registry, only=only)
+    macs = None if only is None else known.by_mac.keys()
+    wire = load_leases(leases or config.leases, only=macs)
+    said = load_reports(reports or config.reports, tail=_tail_for(registry), only=macs)
     words = last_words(said, addresses=known.addresses)
     images = {name: _find_image(config, name) for name in known.vnfs_in_use(default=config.default_vnfs)}
     record = load_record(config.machines)
     nodes, unknown = view_machines(
         known, wire.by_mac, words, config, now=datetime.now(timezone.utc), images=images, record=record
     )
-    return Machines(nodes, unknown, wire.warnings, known)
+    return Machines(nodes, unknown if only is None else (), wire.warnings, known)
+
+
+def _tail_for(registry: Path) -> int:
+    """Return how much of the report log, in bytes, has some reports of each node of ``registry``."""
+    return max(TAIL, REPORTS_PER_NODE * registry.stat().st_size) if registry.exists() else TAIL
 
 
 def _find_image(config: ClusterConfig, vnfs: str) -> Image | None:

@@ -8,6 +8,7 @@ from left to right. ClusterShell knows Perceus's ``*`` and ``?`` too.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .._errors import PerceusError
 from .registry import Node, Registry
@@ -29,17 +30,25 @@ def select_nodes(text: str, registry: Registry, *, missing_ok: bool = False) -> 
 
     Raises :class:`PerceusError` when it is no node set, and unless ``missing_ok`` when any part of it matches nothing.
     """
-    if text in registry.by_name:  # also where ClusterShell is not
+    if text in registry.by_name:
         return (registry.by_name[text],)
+    names = select_names(text, {node.name: node.group for node in registry.nodes}, missing_ok=missing_ok)
+    return tuple(node for node in registry.nodes if node.name in names)
+
+
+def select_names(text: str, group_of: Mapping[str, str], *, missing_ok: bool = False) -> set[str]:
+    """Return the names that ``text`` means; ``group_of`` has the group of each node by name. Raises the same."""
+    if text in group_of:  # also where ClusterShell is not
+        return {text}
     if NodeSet is None:
         raise PerceusError(
             f"Cannot read node set {text!r}: the Python library ClusterShell is missing",
             hint="Install the package python3-clustershell on the master, as playbooks/site.yml does",
         )
-    resolver = GroupResolver(_source(registry))
+    resolver = GroupResolver(_source(group_of))
     parts = {part: _expand(part, resolver) for part in _OPERATOR.split(text)}
     for part, found in parts.items():
-        unknown = sorted(found - registry.by_name.keys())
+        unknown = sorted(found - group_of.keys())
         if not missing_ok and (unknown or not found):
             named = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if unknown[5:] else "")
             raise PerceusError(
@@ -49,15 +58,15 @@ def select_nodes(text: str, registry: Registry, *, missing_ok: bool = False) -> 
     names = parts.get(text) or _expand(text, resolver)
     if not names and not missing_ok:
         raise PerceusError(f"Cannot select nodes {text!r}: nothing is left of it")
-    return tuple(node for node in registry.nodes if node.name in names)
+    return names
 
 
-def _source(registry: Registry) -> GroupSource:
+def _source(group_of: Mapping[str, str]) -> GroupSource:
     members: dict[str, list[str]] = {}
-    for node in registry.nodes:
-        members.setdefault(node.group, []).append(node.name)
+    for name, group in group_of.items():
+        members.setdefault(group, []).append(name)
     groups = {group: ",".join(names) for group, names in members.items()}
-    return GroupSource("perceus", groups, allgroups=",".join(registry.by_name))
+    return GroupSource("perceus", groups, allgroups=",".join(group_of))
 
 
 def _expand(text: str, resolver: GroupResolver) -> set[str]:
