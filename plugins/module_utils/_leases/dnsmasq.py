@@ -9,6 +9,7 @@ with IPv6 addresses. All these are passed over here.
 from __future__ import annotations
 
 import re
+from io import StringIO
 
 from .._errors import PerceusError
 from .._names import parse_mac
@@ -23,14 +24,14 @@ _EXPIRY = re.compile(r"\d{1,11}", re.ASCII)  # up to the year 5138
 
 
 def parse_leases(text: str) -> Leases:
-    """Turn the text of a lease file into leases, in order of MAC.
+    """Turn the text of a lease file into leases.
 
     A line that is none becomes a warning; so does a client's name that is no host name, and the lease goes without it.
     """
     found = Gathering()
     relative = 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.rstrip("\r")
+    for number, line in enumerate(StringIO(text), start=1):
+        line = line.rstrip("\r\n")
         if not line or line.startswith(OTHERS) or _IPV6.fullmatch(line):
             continue
         try:

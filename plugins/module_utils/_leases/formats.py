@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from .._errors import PerceusError
@@ -66,4 +68,17 @@ def parse_leases(content: bytes, *, only: Collection[str] | None = None) -> Leas
     text = content.decode(errors="backslashreplace").replace("\r\n", "\n")
     if only is not None and found is DNSMASQ:
         text = "\n".join(lines_with((f" {mac} " for mac in only), text))
-    return found.parse(text)
+    with _collector_at_rest():
+        return found.parse(text)
+
+
+@contextlib.contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Spare the collector values of which none is garbage: it would go through all of them, again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -36,7 +36,7 @@ _OUTSIDE = re.compile(rb"(?:\}|#.*|[a-z].*;|)\r?\n")
 
 
 def parse_leases(text: str) -> Leases:
-    """Turn the text of a lease file into leases, in order of MAC.
+    """Turn the text of a lease file into leases.
 
     What is no declaration becomes a warning; so does a client's name that is no host name, and the lease goes without
     it. A name that has anything escaped is none.

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from io import StringIO
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from .._errors import PerceusError
 from .._names import parse_mac
@@ -26,18 +28,29 @@ _NUMBER = re.compile(r"\d{1,11}", re.ASCII)
 _ESCAPED = re.compile(r"&#x([0-9a-f]{2})", re.ASCII)
 
 
+class _Held(NamedTuple):
+    """What a row says of a lease that somebody holds."""
+
+    mac: str
+    address: IPv4Address
+    expiry: int | None
+    name: str | None
+
+
 def parse_leases(text: str) -> Leases:
-    """Turn the text of a lease file, or of several, into leases, in order of MAC.
+    """Turn the text of a lease file, or of several, into leases.
 
     A row that is none becomes a warning; so does a client's name that is no host name, and the lease goes without it.
     Raises :class:`PerceusError` for a header that lacks what a lease of IPv4 needs.
     """
     found = Gathering()
-    held: dict[str, tuple[str, int | None, str | None]] = {}
+    held: dict[str, _Held] = {}
     columns: list[str] = []
-    *lines, rest = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        if line.startswith(HEADER):
+    for number, ended_line in enumerate(StringIO(text), start=1):
+        line = ended_line.rstrip("\n")
+        if line == ended_line:
+            found.refuse(number, PerceusError(f"Cannot use {line[:100]!r}: the row is cut short"))
+        elif line.startswith(HEADER):
             columns = _parse_header(line)
         elif line:
             row = dict(zip(columns, line.split(",")))
@@ -49,10 +62,8 @@ def parse_leases(text: str) -> Leases:
             held.pop(row["address"], None)  # so that addresses come in the order of their last rows
             if lease is not None:
                 held[row["address"]] = lease
-    if rest:
-        found.refuse(len(lines) + 1, PerceusError(f"Cannot use {rest[:100]!r}: the row is cut short"))
-    for address, (mac, expiry, name) in held.items():
-        found.add(mac, IPv4Address(address), expiry, name=name)
+    for mac, address, expiry, name in held.values():
+        found.add(mac, address, expiry, name=name)
     return found.leases()
 
 
@@ -66,11 +77,11 @@ def _parse_header(line: str) -> list[str]:
     return columns
 
 
-def _parse_row(row: Mapping[str, str]) -> tuple[str, int | None, str | None] | None:
-    """Return MAC, end and client's name of a row; None if nobody holds the lease. The address has been checked."""
+def _parse_row(row: Mapping[str, str]) -> _Held | None:
+    """Return what a row says of the lease of its address, None if nobody holds it."""
     if "hostname" not in row:
         raise PerceusError(f"Cannot use {','.join(row.values())[:100]!r}: it has too few columns")
-    parse_address(row["address"])
+    address = parse_address(row["address"])
     for column in ("valid_lifetime", "expire"):
         if not _NUMBER.fullmatch(row[column]):
             raise PerceusError(f"Cannot use {row[column][:100]!r} as {column!r} of a lease: no number of seconds")
@@ -80,4 +91,4 @@ def _parse_row(row: Mapping[str, str]) -> tuple[str, int | None, str | None] | N
     expiry = None if lifetime == FOR_EVER else int(row["expire"])
     # Kea ends a name that has a domain with a dot.
     name = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), row["hostname"]).removesuffix(".")
-    return parse_mac(row["hwaddr"]), expiry, name or None
+    return _Held(parse_mac(row["hwaddr"]), address, expiry, name or None)

@@ -33,7 +33,8 @@ class Lease:
 
 @dataclass(frozen=True)
 class Leases:
-    """What a lease file says. ``leases`` holds the newest of each MAC; ``warnings`` name the lines that were refused.
+    """What a lease file says. ``leases`` holds the newest of each MAC, in the order in which the file first has them;
+    ``warnings`` name the lines that were refused.
 
     A machine may hold two, as firmware and operating system use different client ids: the one that ends last counts.
     """
@@ -72,8 +73,8 @@ class Gathering:
         self.warnings.append(f"Line {line} of the leases: {error.msg}")
 
     def leases(self) -> Leases:
-        """Return what was gathered, in order of MAC."""
-        return Leases(tuple(self._newest[mac] for mac in sorted(self._newest)), tuple(self.warnings))
+        """Return what was gathered."""
+        return Leases(tuple(self._newest.values()), tuple(self.warnings))
 
 
 def parse_address(value: str) -> IPv4Address:

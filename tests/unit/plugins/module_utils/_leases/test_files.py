@@ -49,7 +49,7 @@ def beside(file: Path, suffix: str) -> Path:
 def macs(file: Path) -> list[str]:
     found = load_leases(file)
     assert found.warnings == ()
-    return [lease.mac for lease in found.leases]
+    return sorted(lease.mac for lease in found.leases)
 
 
 @pytest.mark.parametrize(

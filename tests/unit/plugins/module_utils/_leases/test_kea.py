@@ -69,7 +69,7 @@ def test_the_header_decides_which_column_is_what() -> None:
 
 def test_files_behind_each_other_are_read_as_one() -> None:
     found = parse_leases(HEAD + row() + row("b", address="10.17.5.21", mac=OTHER_MAC) + HEAD + row("a"))
-    assert [lease.client_name for lease in found.leases] == ["a", "b"]
+    assert {lease.mac: lease.client_name for lease in found.leases} == {MAC: "a", OTHER_MAC: "b"}
 
 
 def test_a_qualified_name_ends_with_a_dot_in_the_file_only() -> None:
