@@ -93,6 +93,11 @@ def test_a_masked_machine_is_left_to_others(cluster: Cluster) -> None:
 
 
 def test_the_number_of_a_deleted_node_is_the_next_one_given(cluster: Cluster) -> None:
+    """The machine is not adopted again by the lease that it holds, but by the next: when it is switched on again."""
+    mac = cluster.lab.machine("n102").mac
     cluster.playbook("nodes_delete", "-e", "nodes=n102", "-e", "confirm=yes")
-    wait_for(lambda: "perceus.vnfs=debian " in script(cluster, cluster.lab.machine("n102").mac))
+    wait_for(lambda: script(cluster, mac) == "")
+    assert list(summary(cluster)) == ["n101"]
+    since = cluster.power_cycle("n102")
+    cluster.wait_for_stage("n102", "ready", since=since)
     assert summary(cluster)["n102"] == ["compute", "yes", "debian"]
