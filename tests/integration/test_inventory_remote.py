@@ -301,7 +301,7 @@ def test_what_was_read_last_stands_in_with_its_age(
     laptop.run("touch", "-d", "-1 hour", "/root/last.json")
     done = laptop.inventory(options)
     assert listing(done) == before
-    assert "The inventory shown is 360" in " ".join(done.stderr.split())
+    assert "the inventory shown is 360" in " ".join(done.stderr.split())
     laptop.run("rm", "/root/last.json")
     assert "Connection refused" in complaint(laptop.inventory(options))
 

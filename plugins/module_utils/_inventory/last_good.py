@@ -39,4 +39,5 @@ def _recall(last_good: Path, error: PerceusError) -> Snapshot:
     except OSError:
         raise error from None
     snapshot = parse_snapshot(kept, source=repr(str(last_good)))
-    return replace(snapshot, warnings=(*snapshot.warnings, f"{error}. The inventory shown is {age} seconds old"))
+    old = PerceusError(f"{error.msg}; the inventory shown is {age} seconds old", hint=error.hint)
+    return replace(snapshot, warnings=(*snapshot.warnings, str(old)))

@@ -39,6 +39,8 @@ class Stock(Constructable):
             **options,
         }
         self._vars: Mapping[str, Any] = {}
+        if TRUST is None:  # later cores make one when it is needed
+            self.templar = template.Templar(loader=self.loader)
 
     def get_option(self, option: str) -> Any:
         return self._chosen[option]

@@ -25,7 +25,7 @@ def test_what_was_read_last_is_shown_with_reason_and_age(tmp_path: Path) -> None
     os.utime(kept, (time.time() - 100, time.time() - 100))
     recalled = load_or_recall(fail, kept)
     assert recalled.machines == FULL.machines
-    assert recalled.warnings == ("Cannot read leases. The inventory shown is 100 seconds old",)
+    assert recalled.warnings == ("Cannot read leases; the inventory shown is 100 seconds old",)
 
 
 def test_its_age_is_that_of_the_last_reading_though_nothing_changed(tmp_path: Path) -> None:
