@@ -88,7 +88,12 @@ def compare(folder: Path, size: int, *, rounds: int) -> None:
     constructed = variant(plain, "constructed", CONSTRUCTED)
     script = make_script(plain)
     for way in ("--list", "--graph"):
-        sources = {"no hosts": "localhost,", "script": script, "plain": plain, "constructed": constructed}
+        sources: dict[str, Path | str] = {
+            "no hosts": "localhost,",
+            "script": script,
+            "plain": plain,
+            "constructed": constructed,
+        }
         times = take_turns(sources, way, rounds=rounds)
         for name, wanted in (("no hosts", None), ("script", None), ("plain", 0.8), ("constructed", 1.1)):
             report(f"{size:,}", f"{name} {way}", times[name], beside=times["script"], wanted=wanted)
