@@ -122,10 +122,6 @@ class ClusterConfig:
         return self.state_dir / "vnfs"
 
     @property
-    def tftp(self) -> Path:
-        return self.state_dir / "tftp"
-
-    @property
     def lock(self) -> Path:
         """The lock of everything that follows from the registry, and of the registry itself."""
         return self.state_dir / ".lock"
@@ -140,14 +136,23 @@ class ClusterConfig:
         return self.state_dir / ".identity.lock"
 
     @property
+    def overlays(self) -> Path:
+        """Where the overlays lie, each in a folder of its name."""
+        return self.state_dir / "overlays"
+
+    @property
+    def overlay_archives(self) -> Path:
+        return self.state_dir / "overlay-archives"
+
+    @property
     def report_url(self) -> str:
         return f"http://{self.address.ip}/report"
 
     def boot_url(self, name: str) -> str:
         return f"http://{self.address.ip}/boot/{name}"
 
-    def loader_url(self, name: str) -> str:
-        return f"http://{self.address.ip}/loaders/{name}"
+    def overlay_url(self, sha256: str) -> str:
+        return f"http://{self.address.ip}/overlays/{sha256}.tar.zst"
 
     def image_url(self, vnfs: str, generation: str, name: str) -> str:
         return f"http://{self.address.ip}/vnfs/{vnfs}/{generation}/{name}"

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_plus
 
 from ._errors import PerceusError
 from ._lines import lines_with
@@ -22,7 +22,9 @@ from ._names import parse_mac
 
 STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "livesync")
 # Not how far a boot is, but how the running node is: ``detail`` says what is so, an empty one that it is so no more.
-CONDITIONS = ("drifted", "needs_reboot")
+CONDITIONS = ("drifted", "needs_reboot", "script_failed")
+# Neither: what happened on the way.
+EVENTS = ("script",)
 TAIL = 8 * 1024 * 1024  # bytes; about 30,000 reports
 LONGEST_DETAIL = 500  # characters
 
@@ -85,7 +87,7 @@ def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address
     """
     words: dict[str, LastWord] = {}
     for report in reports:
-        if addresses.get(report.mac) == report.address:
+        if addresses.get(report.mac) == report.address and report.stage not in EVENTS:
             before = words.get(report.mac)
             if report.stage not in CONDITIONS:
                 words[report.mac] = _follow(before, report)
@@ -146,7 +148,7 @@ def _parse_line(line: str) -> Report | None:
         stage, time = fields["stage"], fields["time"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, AddressValueError, PerceusError):
         return None
-    if stage not in STAGES + CONDITIONS or not isinstance(time, str):
+    if stage not in STAGES + CONDITIONS + EVENTS or not isinstance(time, str):
         return None
 
     def text(key: str, pattern: re.Pattern[str]) -> str:
@@ -161,6 +163,6 @@ def _parse_line(line: str) -> Report | None:
         mac=mac,
         generation=text("generation", _GENERATION),
         boot=text("boot", _BOOT),
-        detail=_UNPRINTABLE.sub("?", unquote(str(fields.get("detail") or "")))[:LONGEST_DETAIL],
+        detail=_UNPRINTABLE.sub("?", unquote_plus(str(fields.get("detail") or "")))[:LONGEST_DETAIL],
         hostkey=text("hostkey", _HOST_KEY),
     )

@@ -8,11 +8,14 @@ from .._nodes.registry import Node, Registry
 from .images import ROOT, Image
 
 
-def render_kernel_args(node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str) -> str:
+def render_kernel_args(
+    node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str, overlay: str | None = None
+) -> str:
     """Return the arguments with which ``node`` boots ``image`` through the interface ``mac``.
 
-    ``BOOTIF`` is PXELINUX's form, hardware type first; ``ip`` is that of dracut.cmdline(7). What administrators added
-    comes last, the most particular at the end, since the last of two equal arguments wins.
+    ``overlay`` is the SHA-256 of the archive of its overlays. ``BOOTIF`` is PXELINUX's form, hardware type first;
+    ``ip`` is that of dracut.cmdline(7). What administrators added comes last, the most particular at the end, since the
+    last of two equal arguments wins.
     """
     own = config.address
     of_image, _origin = image.kernel_args_for(group=node.group, node=node.name)
@@ -23,6 +26,7 @@ def render_kernel_args(node: Node, image: Image, registry: Registry, config: Clu
         f"perceus.image={config.image_url(image.vnfs, image.generation, ROOT)}",
         f"perceus.sha256={image.sha256}",
         f"perceus.size={image.size}",
+        *([f"perceus.overlay={config.overlay_url(overlay)}", f"perceus.overlay_sha256={overlay}"] if overlay else []),
         f"perceus.report={config.report_url}",
         f"BOOTIF=01-{mac.replace(':', '-')}",
         f"ip={node.address}::{own.ip}:{own.netmask}:{node.name}::none",

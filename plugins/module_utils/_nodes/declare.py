@@ -27,6 +27,7 @@ _UNSAID: Mapping[str, Any] = {
     "kernel_args": "",
     "description": "",
     "variables": {},
+    "overlays": (),
 }
 
 

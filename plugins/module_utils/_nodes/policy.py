@@ -24,6 +24,7 @@ def describe_policy(node: Node, registry: Registry, config: ClusterConfig) -> di
         "kernel_args_origins": {added.origin: added.value for added in kernel_args},
         "description": node.description,
         "variables": dict(node.variables),
+        "overlays": list(node.overlays),
     }
 
 

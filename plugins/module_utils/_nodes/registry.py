@@ -14,6 +14,7 @@ from .._config import ClusterConfig
 from .._errors import PerceusError
 
 DEFAULT_BOOT = "image"
+ALL_VNFS = "*"  # in the place of a VNFS's name
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Node:
     kernel_args: str = ""
     description: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    overlays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,15 @@ class Registry:
 
     ``masked`` has the reason for each MAC that another boot system owns, beside those that the configuration masks.
     ``dismissed`` has for MACs of nodes that were removed the end (seconds since 1970, 0 for never) of the lease that
-    they held then: that lease makes no node of them again, the next one may.
+    they held then: that lease makes no node of them again, the next one may. ``overlays`` are active for the nodes of
+    a VNFS, those of :data:`ALL_VNFS` for all.
     """
 
     groups: Mapping[str, Group]
     nodes: tuple[Node, ...]
     masked: Mapping[str, str] = field(default_factory=dict)
     dismissed: Mapping[str, int] = field(default_factory=dict)
+    overlays: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Node]:

@@ -30,7 +30,7 @@ from .._names import (
     parse_variables,
     parse_vnfs_name,
 )
-from .registry import EMPTY, Group, Node, Registry, find_duplicates, in_natural_order
+from .registry import ALL_VNFS, EMPTY, Group, Node, Registry, find_duplicates, in_natural_order
 
 FORMAT = "perceus-nodes"
 VERSION = 2
@@ -79,7 +79,8 @@ def render_registry(registry: Registry) -> str:
     parts = {part: _lines(entries) for part, entries in render_entries(registry).items()}
     return (
         f'{{"format": "{FORMAT}", "version": {VERSION},\n"groups": {{{parts["groups"]}}},\n'
-        f'"masked": {{{parts["masked"]}}},\n"dismissed": {{{parts["dismissed"]}}},\n"nodes": [{parts["nodes"]}]}}\n'
+        f'"masked": {{{parts["masked"]}}},\n"dismissed": {{{parts["dismissed"]}}},\n'
+        f'"overlays": {{{parts["overlays"]}}},\n"nodes": [{parts["nodes"]}]}}\n'
     )
 
 
@@ -89,6 +90,7 @@ def render_entries(registry: Registry) -> dict[str, list[str]]:
         "groups": [f"{_json(name)}: {_json(group_as_dict(group))}" for name, group in sorted(registry.groups.items())],
         "masked": [f"{_json(mac)}: {_json(why)}" for mac, why in sorted(registry.masked.items())],
         "dismissed": [f"{_json(mac)}: {end}" for mac, end in sorted(registry.dismissed.items())],
+        "overlays": [f"{_json(vnfs)}: {_json(list(names))}" for vnfs, names in sorted(registry.overlays.items())],
         "nodes": [_json(node_as_dict(node)) for node in registry.nodes],
     }
 
@@ -109,7 +111,9 @@ def group_as_dict(group: Group) -> dict[str, Any]:
 
 def node_as_dict(node: Node) -> dict[str, Any]:
     """Return the node as the file has it."""
-    return _without_defaults({**vars(node), "macs": list(node.macs), "address": str(node.address)})
+    return _without_defaults(
+        {**vars(node), "macs": list(node.macs), "address": str(node.address), "overlays": list(node.overlays)}
+    )
 
 
 def _without_defaults(values: Mapping[str, Any], *, omitted: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -133,10 +137,11 @@ def parse_registry(text: str, *, source: str = "nodes.json") -> Registry:
             f"Cannot read registry {source!r}: version {version} is newer than {VERSION}",
             hint="Use the perceus.cluster that wrote it, or a newer one",
         )
-    groups, masked, dismissed = (document.get(key, {}) for key in ("groups", "masked", "dismissed"))
+    tables = [document.get(key, {}) for key in ("groups", "masked", "dismissed", "overlays")]
     entries = document.get("nodes")
-    if not all(isinstance(table, dict) for table in (groups, masked, dismissed)) or not isinstance(entries, list):
-        raise _corrupt(source, ": 'groups', 'masked' and 'dismissed' must be objects and 'nodes' a list")
+    if not all(isinstance(table, dict) for table in tables) or not isinstance(entries, list):
+        raise _corrupt(source, ": 'groups', 'masked', 'dismissed' and 'overlays' must be objects and 'nodes' a list")
+    groups, masked, dismissed, overlays = tables
 
     def parse(entry: Any, parse_entry: Callable[[Any], Any]) -> Any:
         try:
@@ -147,12 +152,14 @@ def parse_registry(text: str, *, source: str = "nodes.json") -> Registry:
     parsed_groups = [parse({name: policy}, _parse_group) for name, policy in groups.items()]
     parsed_masked = [parse({mac: why}, _parse_mask) for mac, why in masked.items()]
     parsed_dismissed = [parse({mac: end}, _parse_dismissal) for mac, end in dismissed.items()]
+    parsed_overlays = [parse({vnfs: names}, _parse_vnfs_overlays) for vnfs, names in overlays.items()]
     nodes = [parse(entry, _parse_node) for entry in entries]
     registry = Registry(
         {group.name: group for group in parsed_groups},
         in_natural_order(nodes),
         dict(parsed_masked),
         dict(parsed_dismissed),
+        dict(parsed_overlays),
     )
     for index, twice in find_duplicates(nodes, registry.masked):
         raise _corrupt(source, f"{_line_of(entries[index], text)}: {twice}")
@@ -198,6 +205,13 @@ def _parse_dismissal(entry: dict[str, Any]) -> tuple[str, int]:
     if not isinstance(end, int):
         raise PerceusError(f"the end of the lease of {mac!r} cannot be {end!r}")
     return parse_mac(mac), end
+
+
+def _parse_vnfs_overlays(entry: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    [(vnfs, names)] = entry.items()
+    if not isinstance(names, list):
+        raise PerceusError(f"the overlays of VNFS {vnfs!r} cannot be {names!r}")
+    return vnfs if vnfs == ALL_VNFS else parse_vnfs_name(vnfs), _parse_overlays(names)
 
 
 def _parse_node(entry: Any) -> Node:
@@ -260,14 +274,14 @@ def _parse_overlays(values: list[Any]) -> tuple[str, ...]:
     return tuple(parse_overlay_name(str(name)) for name in values)
 
 
-_POLICY: Fields = {
+GROUP_FIELDS: Fields = {
     "vnfs": (str, parse_vnfs_name),
     "boot": (str, parse_boot),
     "console": (str, parse_console),
     "kernel_args": (str, parse_kernel_args),
     "description": (str, parse_description),
+    "overlays": (list, _parse_overlays),
 }
-GROUP_FIELDS: Fields = {**_POLICY, "overlays": (list, _parse_overlays)}
 NODE_FIELDS: Fields = {
     "name": (str, parse_node_name),
     "macs": (list, _parse_macs),
@@ -276,7 +290,7 @@ NODE_FIELDS: Fields = {
     "enabled": (bool, bool),
     "machine_id": (str, _matching("machine_id", _MACHINE_ID)),
     "adopted": (str, _matching("adopted", _TIME)),
-    **_POLICY,
+    **GROUP_FIELDS,
     "variables": (dict, parse_variables),
 }
 _NEEDED = ("name", "macs", "address", "group", "enabled", "machine_id", "adopted")

@@ -30,7 +30,12 @@ NODE_FILES = Path("/usr/local/lib/perceus/node")
 INSIDE = "/run/perceus"  # where the node files are shown in the sandbox
 
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-ENABLED = ("systemd-networkd.service", "systemd-resolved.service", "perceus-ready.service")
+ENABLED = (
+    "systemd-networkd.service",
+    "systemd-resolved.service",
+    "perceus-ready.service",
+    "perceus-nodescripts.service",
+)
 # Of no use where the root is in RAM and new at each boot.
 MASKED = (
     "apt-daily.timer",

@@ -38,9 +38,9 @@ def test_a_report_is_read_as_it_was_logged() -> None:
 
 
 def test_values_are_decoded_as_in_a_url() -> None:
-    encoded = line(mac="52%3A54%3A00%3A00%3A00%3A01", hostkey="AAAA%2Bx%3D", detail="wanted%20a%0agot%20b")
+    encoded = line(mac="52%3A54%3A00%3A00%3A00%3A01", hostkey="AAAA%2Bx%3D", detail="wanted+a%0agot%20b%2B")
     [report] = parse_reports(encoded)
-    assert (report.mac, report.hostkey, report.detail) == (MAC, "AAAA+x=", "wanted a?got b")
+    assert (report.mac, report.hostkey, report.detail) == (MAC, "AAAA+x=", "wanted a?got b+")
 
 
 @pytest.mark.parametrize(

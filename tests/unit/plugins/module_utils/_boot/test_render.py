@@ -42,13 +42,13 @@ Render = Callable[..., BootFiles]
 @pytest.fixture
 def render(config: ClusterConfig) -> Render:
     def render(node: Node = NODE, image: Image | PerceusError | None = IMAGE) -> BootFiles:
-        return render_boot_files(Registry({}, (node,)), config, {"debian": image})
+        return render_boot_files(Registry({}, (node,)), config, {"debian": image}, {})
 
     return render
 
 
 def test_a_cluster_without_nodes_has_the_two_scripts_for_everybody(config: ClusterConfig) -> None:
-    files = render_boot_files(Registry({}, ()), config, {})
+    files = render_boot_files(Registry({}, ()), config, {}, {})
     assert sorted(files.boot) == ["default.ipxe", "start.ipxe"]
     assert files.dnsmasq == {"dhcp-hosts": "", "dns-hosts": ""}
 
@@ -105,7 +105,7 @@ def test_a_node_that_cannot_boot_says_why_and_asks_again(
 
 def test_a_nodes_group_has_its_say_in_the_kernel_arguments(config: ClusterConfig) -> None:
     registry = Registry({"compute": Group("compute", console="ttyS1", kernel_args="from=group")}, (NODE,))
-    script = render_boot_files(registry, config, {"debian": IMAGE}).boot["52-54-00-00-00-02.ipxe"]
+    script = render_boot_files(registry, config, {"debian": IMAGE}, {}).boot["52-54-00-00-00-02.ipxe"]
     assert " console=ttyS1 from=vnfs from=cluster from=group from=node || goto failed\n" in script
 
 
@@ -114,7 +114,7 @@ def test_a_nodes_group_has_its_say_in_the_kernel_arguments(config: ClusterConfig
     [
         ("local", "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again"),
         ("shell", "shell ||"),
-        ("disk", "echo perceus: n101 does not boot: this master has nothing to boot for disk"),
+        ("memtest", "echo perceus: n101 does not boot: this master has nothing to boot for memtest"),
     ],
 )
 def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: str, command: str) -> None:
@@ -122,18 +122,6 @@ def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: st
     assert command in script.splitlines()
     assert "kernel" not in script
     assert script.endswith("chain --replace --autofree http://10.17.5.1/boot/52-54-00-00-00-01.ipxe || goto again\n")
-
-
-@pytest.mark.parametrize(("console", "argument"), [("ttyS0,115200", " console=ttyS0,115200"), ("tty0", "")])
-def test_a_node_tests_its_memory_by_the_program_for_its_firmware(render: Render, console: str, argument: str) -> None:
-    script = render(replace(NODE, boot="memtest", console=console), None).boot["52-54-00-00-00-01.ipxe"].splitlines()
-    assert "iseq ${platform} efi && set memtest memtest.efi || set memtest memtest.bin" in script
-    assert f"kernel http://10.17.5.1/loaders/${{memtest}}{argument} || goto missing" in script
-
-
-def test_uefi_firmware_goes_on_to_the_disk_as_after_a_failure(render: Render) -> None:
-    script = render(replace(NODE, boot="local"), None).boot["52-54-00-00-00-01.ipxe"].splitlines()
-    assert "iseq ${platform} efi && exit 1 ||" in script
 
 
 def test_every_script_ends_in_a_loop_that_asks_the_master_again(render: Render) -> None:
@@ -152,7 +140,7 @@ def test_machines_start_with_their_own_script_and_unknown_ones_ask_every_second(
 
 def test_the_console_of_an_unknown_machine_says_what_it_waits_for(config: ClusterConfig) -> None:
     said = {
-        policy: render_boot_files(Registry({}, ()), replace(config, adoption=policy), {}).boot["default.ipxe"]
+        policy: render_boot_files(Registry({}, ()), replace(config, adoption=policy), {}, {}).boot["default.ipxe"]
         for policy in ("adopt", "quarantine", "off")
     }
     assert "${netX/mac} is not a node yet, waiting for the master to adopt it" in said["adopt"]
@@ -177,9 +165,9 @@ def test_a_disabled_node_keeps_its_address_and_name(render: Render) -> None:
 def test_masked_machines_are_ignored_and_a_proxy_lends_no_addresses(config: ClusterConfig) -> None:
     masking = replace(config, masked_macs=frozenset({"52:54:00:00:00:ff"}))
     registry = Registry({}, (NODE,), {"52:54:00:00:00:fe": "belongs to the storage"})
-    lines = render_boot_files(registry, masking, {"debian": IMAGE}).dnsmasq["dhcp-hosts"].splitlines()
+    lines = render_boot_files(registry, masking, {"debian": IMAGE}, {}).dnsmasq["dhcp-hosts"].splitlines()
     assert lines[:2] == ["52:54:00:00:00:fe,ignore", "52:54:00:00:00:ff,ignore"]
     assert len(lines) == 3
-    proxy = render_boot_files(registry, replace(masking, dhcp_mode="proxy"), {"debian": IMAGE}).dnsmasq
+    proxy = render_boot_files(registry, replace(masking, dhcp_mode="proxy"), {"debian": IMAGE}, {}).dnsmasq
     assert proxy["dhcp-hosts"].splitlines() == lines[:2]
     assert "n101.cluster.internal" in proxy["dns-hosts"]

@@ -31,13 +31,17 @@ TEXT = """\
 "dismissed": {
 "52:54:00:00:00:77": 1893456000
 },
+"overlays": {
+"*": ["base"],
+"debian": ["modprobe"]
+},
 "nodes": [
 {"name": "n9", "macs": ["52:54:00:00:00:09"], "address": "10.17.5.9", "group": "compute", "enabled": true, \
 "machine_id": "00000000000000000000000000000009", "adopted": "2030-01-01T00:00:00Z"},
 {"name": "n10", "macs": ["52:54:00:00:00:10", "52:54:00:00:01:10"], "address": "10.17.5.10", "group": "spare", \
 "enabled": false, "machine_id": "00000000000000000000000000000010", "adopted": "2030-01-01T00:00:00Z", \
 "vnfs": "rocky-9", "boot": "image", "console": "ttyS0,115200", "kernel_args": "debug", "description": "für später", \
-"variables": {"rack": 7, "disks": ["a", "b"]}}
+"variables": {"rack": 7, "disks": ["a", "b"]}, "overlays": ["gpu.2"]}
 ]}
 """
 VERSION_1 = """\
@@ -80,41 +84,41 @@ def test_nodes_are_in_natural_order() -> None:
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"name": "N9"}, "line 13: Cannot name a node 'N9'"),
-        ({"name": "localhost"}, "line 13: Cannot name a node"),
-        ({"name": "n10"}, "line 14: name n10 belongs to node 'n10' already"),
-        ({"address": "10.17.5.10"}, "line 14: address 10.17.5.10 belongs to node 'n9' already"),
-        ({"macs": ["52:54:00:00:01:10"]}, "line 14: MAC 52:54:00:00:01:10 belongs to node 'n9' already"),
-        ({"macs": ["52:54:00:00:00:09"] * 2}, "line 13: MAC 52:54:00:00:00:09 belongs to node 'n9' already"),
-        ({"macs": []}, "line 13: a node needs at least one MAC"),
-        ({"macs": ["nonsense"]}, "line 13: Cannot use 'nonsense' as a MAC"),
-        ({"macs": "52:54:00:00:00:09"}, "line 13: 'macs' of a node cannot be"),
-        ({"address": "10.17.5.999"}, "line 13: 'address' of a node cannot be '10.17.5.999'"),
-        ({"address": "10.17.05.9"}, "line 13: 'address' of a node cannot be '10.17.05.9'"),
-        ({"address": "10.17.5.9\0"}, "line 13: 'address' of a node cannot be"),
-        ({"address": None}, "line 13: 'address' of a node cannot be None"),
-        ({"group": "a-b"}, "line 13: Cannot name a group"),
-        ({"enabled": "yes"}, "line 13: 'enabled' of a node cannot be 'yes'"),
-        ({"machine_id": "short"}, "line 13: 'machine_id' of a node"),
-        ({"adopted": "yesterday"}, "line 13: 'adopted' of a node"),
-        ({"vnfs": "../x"}, "line 13: Cannot name a VNFS"),
-        ({"vnfs": None}, "line 13: 'vnfs' of a node cannot be None"),
-        ({"kernel_args": "a && b"}, "line 13: Cannot use 'a && b' as kernel arguments"),
-        ({"macs": ["52:54:00:00:00:66"]}, "line 13: MAC 52:54:00:00:00:66 is masked"),
-        ({"boot": "floppy"}, "line 13: Cannot boot 'floppy'"),
-        ({"console": "tty0 rw"}, "line 13: Cannot use 'tty0 rw'"),
-        ({"description": "two\nlines"}, "line 13: Cannot use 'two\\nlines' as a description"),
-        ({"variables": []}, "line 13: 'variables' of a node cannot be []"),
-        ({"variables": {"a-b": 1}}, "line 13: Cannot name a variable 'a-b'"),
-        ({"variables": {"perceus_state": "ready"}}, "line 13: Cannot name a variable 'perceus_state'"),
-        ({"variables": {"a": float("nan")}}, "line 13: Cannot keep variables a"),
-        ({"overlays": []}, "line 13: a node has no 'overlays'"),
-        ({"colour": "blue"}, "line 13: a node has no 'colour'"),
+        ({"name": "N9"}, "line 17: Cannot name a node 'N9'"),
+        ({"name": "localhost"}, "line 17: Cannot name a node"),
+        ({"name": "n10"}, "line 18: name n10 belongs to node 'n10' already"),
+        ({"address": "10.17.5.10"}, "line 18: address 10.17.5.10 belongs to node 'n9' already"),
+        ({"macs": ["52:54:00:00:01:10"]}, "line 18: MAC 52:54:00:00:01:10 belongs to node 'n9' already"),
+        ({"macs": ["52:54:00:00:00:09"] * 2}, "line 17: MAC 52:54:00:00:00:09 belongs to node 'n9' already"),
+        ({"macs": []}, "line 17: a node needs at least one MAC"),
+        ({"macs": ["nonsense"]}, "line 17: Cannot use 'nonsense' as a MAC"),
+        ({"macs": "52:54:00:00:00:09"}, "line 17: 'macs' of a node cannot be"),
+        ({"address": "10.17.5.999"}, "line 17: 'address' of a node cannot be '10.17.5.999'"),
+        ({"address": "10.17.05.9"}, "line 17: 'address' of a node cannot be '10.17.05.9'"),
+        ({"address": "10.17.5.9\0"}, "line 17: 'address' of a node cannot be"),
+        ({"address": None}, "line 17: 'address' of a node cannot be None"),
+        ({"group": "a-b"}, "line 17: Cannot name a group"),
+        ({"enabled": "yes"}, "line 17: 'enabled' of a node cannot be 'yes'"),
+        ({"machine_id": "short"}, "line 17: 'machine_id' of a node"),
+        ({"adopted": "yesterday"}, "line 17: 'adopted' of a node"),
+        ({"vnfs": "../x"}, "line 17: Cannot name a VNFS"),
+        ({"vnfs": None}, "line 17: 'vnfs' of a node cannot be None"),
+        ({"kernel_args": "a && b"}, "line 17: Cannot use 'a && b' as kernel arguments"),
+        ({"macs": ["52:54:00:00:00:66"]}, "line 17: MAC 52:54:00:00:00:66 is masked"),
+        ({"boot": "floppy"}, "line 17: Cannot boot 'floppy'"),
+        ({"console": "tty0 rw"}, "line 17: Cannot use 'tty0 rw'"),
+        ({"description": "two\nlines"}, "line 17: Cannot use 'two\\nlines' as a description"),
+        ({"variables": []}, "line 17: 'variables' of a node cannot be []"),
+        ({"variables": {"a-b": 1}}, "line 17: Cannot name a variable 'a-b'"),
+        ({"variables": {"perceus_state": "ready"}}, "line 17: Cannot name a variable 'perceus_state'"),
+        ({"variables": {"a": float("nan")}}, "line 17: Cannot keep variables a"),
+        ({"overlays": ["A"]}, "line 17: Cannot name an overlay 'A'"),
+        ({"colour": "blue"}, "line 17: a node has no 'colour'"),
     ],
 )
 def test_a_corrupt_node_is_named_by_file_and_line(changed: dict[str, Any], reason: str) -> None:
     lines = TEXT.splitlines()
-    lines[12] = json.dumps({**json.loads(lines[12].rstrip(",")), **changed}) + ","
+    lines[16] = json.dumps({**json.loads(lines[16].rstrip(",")), **changed}) + ","
     with pytest.raises(PerceusError) as caught:
         parse_registry("\n".join(lines), source="/x/nodes.json")
     assert str(caught.value).startswith(f"Cannot read registry '/x/nodes.json' {reason}")
@@ -153,7 +157,7 @@ def test_a_node_without_a_needed_value_is_corrupt(key: str) -> None:
     ("text", "reason"),
     [
         ("", "line 1: not JSON"),
-        (TEXT[:500], "line 13: not JSON"),
+        (TEXT[:500], "line 17: not JSON"),
         ("[" * 100_000, "not JSON"),
         ("[]", "not of format 'perceus-nodes'"),
         ('{"format": "perceus-nodes"}', "no version None exists"),
@@ -163,8 +167,13 @@ def test_a_node_without_a_needed_value_is_corrupt(key: str) -> None:
         ),
         (
             '{"format": "perceus-nodes", "version": 1, "groups": [], "nodes": []}',
-            "'groups', 'masked' and 'dismissed' must be",
+            "'groups', 'masked', 'dismissed' and 'overlays' must be",
         ),
+        (
+            '{"format": "perceus-nodes", "version": 2, "overlays": {"debian": "base"}, "nodes": []}',
+            "the overlays of VNFS 'debian' cannot be 'base'",
+        ),
+        ('{"format": "perceus-nodes", "version": 2, "overlays": {"A": []}, "nodes": []}', "Cannot name a VNFS 'A'"),
         ('{"format": "perceus-nodes", "version": 1, "groups": {"A": {}}, "nodes": []}', "Cannot name a group 'A'"),
         ('{"format": "perceus-nodes", "version": 1, "groups": {"a": {"b": 1}}, "nodes": []}', "group 'a'"),
         ('{"format": "perceus-nodes", "version": 1, "groups": {}, "nodes": [7]}', "a node is an object, not 7"),

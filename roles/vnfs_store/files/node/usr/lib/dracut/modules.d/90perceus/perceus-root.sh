@@ -143,6 +143,8 @@ image_into_memory() {
     return 1
 }
 
+. /usr/lib/perceus-overlay.sh
+
 bootif=$(getarg BOOTIF)
 mac=$(echo "${bootif#??-}" | sed 'y/ABCDEF-/abcdef:/')
 generation=$(getarg perceus.generation)
@@ -163,5 +165,7 @@ hand_interface_over
 for fact in "generation=$generation" "report=$report_url" "mac=$mac" "node=$(getarg perceus.node)" "vnfs=$(getarg perceus.vnfs)"; do
     echo "${fact#*=}" > "$STATE/${fact%%=*}"
 done
+overlay_into_root
+run_init_scripts
 say "handing over to ${generation}"
 report pivot

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each node of a registry gets, from the overlays that lie on the master; sources are read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from .._config import ClusterConfig
+from .._errors import PerceusError
+from .._nodes.registry import Node, Registry
+from .compose import NodeFile, compose, is_template
+from .facts import describe_node, load_accounts
+from .scopes import Active, find_active
+from .source import Overlay, load_overlay
+from .templates import Templates
+
+
+class Composer:
+    """Composes the files of nodes; every method raises :class:`PerceusError` when a node cannot be given its own."""
+
+    def __init__(self, registry: Registry, config: ClusterConfig) -> None:
+        self._registry = registry
+        self._config = config
+        self._templates = Templates()
+        self._read: dict[str, Overlay | PerceusError] = {}
+        self._same: dict[tuple[Active, ...], tuple[NodeFile, ...]] = {}  # of overlays without templates
+
+    def active(self, node: Node) -> tuple[Active, ...]:
+        """Return the overlays of a node, in the order in which they are applied."""
+        return find_active(node, self._registry, vnfs=self._vnfs(node))
+
+    def compose(self, node: Node) -> tuple[NodeFile, ...]:
+        """Return the files of a node, by name."""
+        active = self.active(node)
+        overlays = {origin.overlay: self._overlay(origin.overlay) for origin in active}
+        if any(is_template(file) for overlay in overlays.values() for file in overlay.files):
+            return compose(active, overlays, self._facts(node), self._templates)
+        if active not in self._same:
+            self._same[active] = compose(active, overlays, {}, self._templates)
+        return self._same[active]
+
+    def _overlay(self, name: str) -> Overlay:
+        if name not in self._read:
+            try:
+                self._read[name] = load_overlay(self._config.overlays, name)
+            except PerceusError as error:
+                self._read[name] = error
+        found = self._read[name]
+        if isinstance(found, PerceusError):
+            raise found
+        return found
+
+    def _facts(self, node: Node) -> dict[str, Any]:
+        return describe_node(node, self._registry, self._config, vnfs=self._vnfs(node), accounts=self._accounts)
+
+    @cached_property
+    def _accounts(self) -> dict[str, Any]:
+        return load_accounts()
+
+    def _vnfs(self, node: Node) -> str:
+        return self._registry.effective_vnfs(node, default=self._config.default_vnfs).value

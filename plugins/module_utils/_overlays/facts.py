@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What templates of overlays know: the node, the cluster, and the accounts of people on the master."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .._config import ClusterConfig
+from .._errors import PerceusError
+from .._nodes.registry import Node, Registry
+
+PEOPLE = range(1000, 60000)  # user and group ids, by login.defs(5) of all distributions
+PASSWD, GROUP = Path("/etc/passwd"), Path("/etc/group")
+
+
+def describe_node(
+    node: Node, registry: Registry, config: ClusterConfig, *, vnfs: str, accounts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the facts of a node that boots ``vnfs``."""
+    network = config.address.network
+    return {
+        "node": {
+            "name": node.name,
+            "address": str(node.address),
+            "mac": node.macs[0],
+            "macs": list(node.macs),
+            "group": node.group,
+            "vnfs": vnfs,
+            "console": registry.effective_console(node, default=config.console).value,
+            "description": node.description,
+            "variables": dict(node.variables),
+        },
+        "cluster": {
+            "domain": config.domain,
+            "master": str(config.address.ip),
+            "network": str(network.network_address),
+            "netmask": str(network.netmask),
+            "prefix": network.prefixlen,
+        },
+        "accounts": accounts,
+    }
+
+
+def load_accounts(passwd: Path = PASSWD, group: Path = GROUP) -> dict[str, list[dict[str, Any]]]:
+    """Return ``users`` and ``groups`` of people in the files passwd(5) and group(5); none has a password."""
+    return {
+        "users": [
+            {"name": name, "uid": int(uid), "gid": int(gid), "gecos": gecos, "home": home, "shell": shell}
+            for name, _password, uid, gid, gecos, home, shell in _entries(passwd, fields=7)
+        ],
+        "groups": [
+            {"name": name, "gid": int(gid), "members": [member for member in members.split(",") if member]}
+            for name, _password, gid, members in _entries(group, fields=4)
+        ],
+    }
+
+
+def _entries(file: Path, *, fields: int) -> list[list[str]]:
+    try:
+        lines = [line.split(":") for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError as error:
+        raise PerceusError(f"Cannot read {str(file)!r}: {error.strerror}") from error
+    return [entry for entry in lines if len(entry) == fields and entry[2].isdecimal() and int(entry[2]) in PEOPLE]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._overlays.templates import Templates
+from hypothesis import given
+from hypothesis import strategies as st
+
+TEMPLATES = Templates()
+
+
+def render(text: str, **facts: Any) -> dict[str | None, str]:
+    return TEMPLATES.render(text, facts, what="'files/x.j2' of overlay 'site'")
+
+
+@given(value=st.text(alphabet=st.sampled_from("{}%#\\'\"<>&;$`ab \n\0")))
+def test_a_value_is_text_whatever_it_looks_like(value: str) -> None:
+    assert render("[{{ value }}]", value=value) == {None: f"[{value}]"}
+
+
+def test_a_value_cannot_begin_another_file() -> None:
+    assert render("{{ value }}", value="{{ file('x') }}") == {None: "{{ file('x') }}"}
+
+
+def test_one_template_may_give_many_files() -> None:
+    text = "{% for name in names %}{{ file(name ~ '.network') }}\n[Match]\nName={{ name }}\n{% endfor %}"
+    assert render(text, names=["eth1", "eth2"]) == {
+        "eth1.network": "[Match]\nName=eth1\n",
+        "eth2.network": "[Match]\nName=eth2\n",
+    }
+    assert render(text, names=[]) == {None: ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{ node.nothing }}", "has no attribute 'nothing'"),
+        ("{% if %}", r"Expected an expression.* \(line 1\)"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ file('../x') }}", "is no name for a file"),
+        ("{{ file('.x') }}", "is no name for a file"),
+        ("{{ 'a\nb' | line }}", "does not fit in one line"),
+        ("{{ node.__class__.__mro__ }}", "is unsafe|has no attribute|is undefined"),
+        ("{% include 'x' %}", "no loader"),
+        ("{{ range(100000000) | list }}", "Range too big"),
+    ],
+)
+def test_a_template_that_fails_is_named_with_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(PerceusError, match=rf"Cannot render 'files/x.j2' of overlay 'site': .*({reason})"):
+        render(text, node={})
+
+
+def test_a_value_can_be_a_word_of_the_shell() -> None:
+    assert render("echo {{ value | quote }}\n", value="$(reboot)'") == {None: "echo '$(reboot)'\"'\"''\n"}
