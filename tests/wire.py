@@ -42,6 +42,7 @@ MORTAL = ("setpriv", "--pdeathsig", "KILL")
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, RELEASE = 1, 2, 3, 4, 5, 7
 OPTION_HOST_NAME, OPTION_ADDRESS, OPTION_TYPE, OPTION_SERVER, OPTION_CLIENT, OPTION_END = 12, 50, 53, 54, 61, 255
 OPTION_CLASS, OPTION_ARCHITECTURE = 60, 93
+SIGNED = ("52:54:00:5b:*:*",)  # machines that get shim
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,13 @@ class Lent:
 
 @dataclass(frozen=True)
 class Offer:
-    """What one server offers: an address, 0.0.0.0 if it is a proxy, and what to boot from where."""
+    """What one server offers: an address, 0.0.0.0 if it is a proxy, what to boot from where, and option 60."""
 
     server: str
     address: str
     boot_server: str
     file: str
+    vendor_class: str = ""
 
 
 class DhcpClient:
@@ -164,9 +166,13 @@ class DhcpClient:
         """Give ``address`` back; the server does not answer."""
         self._send(mac, {OPTION_TYPE: bytes([RELEASE]), OPTION_SERVER: IPv4Address(server).packed}, holding=address)
 
-    def offers(self, mac: str, architecture: int | None = None, *, seconds: float = 1.5) -> list[Offer]:
-        """Return what all servers offer within ``seconds``; PXE firmware says its ``architecture`` (RFC 4578)."""
-        options = {OPTION_TYPE: bytes([DISCOVER]), **self._firmware(architecture)}
+    def offers(
+        self, mac: str, architecture: int | None = None, *, vendor: str = "PXEClient", seconds: float = 1.5
+    ) -> list[Offer]:
+        """Return what all servers offer within ``seconds``; firmware says its ``architecture`` (RFC 4578) and whether
+        it boots by TFTP, ``PXEClient``, or by HTTP, ``HTTPClient``.
+        """
+        options = {OPTION_TYPE: bytes([DISCOVER]), **self._firmware(architecture, vendor)}
         transaction = self._send(mac, options)
         return list(self._answers(transaction, seconds))
 
@@ -176,10 +182,10 @@ class DhcpClient:
         return list(self._answers(self._send(mac, options, holding=holding, to=(server, 4011)), 1.5))
 
     @staticmethod
-    def _firmware(architecture: int | None) -> dict[int, bytes]:
+    def _firmware(architecture: int | None, vendor: str = "PXEClient") -> dict[int, bytes]:
         if architecture is None:
             return {}
-        said = f"PXEClient:Arch:{architecture:05}:UNDI:003000"
+        said = f"{vendor}:Arch:{architecture:05}:UNDI:003000"
         return {OPTION_CLASS: said.encode(), OPTION_ARCHITECTURE: struct.pack("!H", architecture)}
 
     def _answers(self, transaction: bytes, seconds: float) -> Iterator[Offer]:
@@ -194,6 +200,7 @@ class DhcpClient:
                         address=str(IPv4Address(packet[16:20])),
                         boot_server=str(IPv4Address(packet[20:24])),
                         file=packet[108:236].rstrip(b"\0").decode(),
+                        vendor_class=found.get(OPTION_CLASS, b"").decode(),
                     )
 
     def decline(self, mac: str, address: str, *, server: str) -> None:
@@ -279,6 +286,8 @@ class Dnsmasq:
             boot_server_lease_time=config.lease_time,
             boot_server_domain=config.domain,
             boot_server_dhcp_mode=config.dhcp_mode,
+            boot_server_secure_boot=SIGNED,
+            boot_server_arm64_loader="/srv/ipxe-arm64.efi",
             __boot_server_ip=config.address.ip,
             __boot_server_leases=2 * (len(config.node_range) + len(config.discovery_range)),
         )

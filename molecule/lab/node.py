@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The machines: QEMU without a graphics card, whose NIC's ROM boots them from the network."""
+"""The machines: QEMU without a graphics card, booted from the network: by the NIC's ROM under SeaBIOS, or by OVMF."""
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
+from pathlib import Path
 
 from lab import network, process
 from lab.errors import LabError
 from lab.settings import Lab, Machine
+
+OVMF = Path("/usr/share/OVMF")
+CODE = {"uefi": "OVMF_CODE_4M.fd", "secure": "OVMF_CODE_4M.secboot.fd"}
+VARIABLES = {"uefi": "OVMF_VARS_4M.fd", "secure": "OVMF_VARS_4M.ms.fd"}  # the latter with Microsoft's keys
 
 
 def running(lab: Lab, machine: Machine) -> bool:
@@ -23,6 +29,8 @@ def start(lab: Lab, machine: Machine) -> None:
     disk = lab.disk(machine)
     with disk.open("ab") as image:
         image.truncate(machine.disk << 20)
+    if machine.firmware != "bios" and not lab.variables(machine).exists():
+        shutil.copyfile(OVMF / VARIABLES[machine.firmware], lab.variables(machine))
     lab.console(machine).write_bytes(b"")
     process.start(
         network.inside(lab.switch, _build_qemu_argv(lab, machine, network.plug(lab, machine))),
@@ -54,16 +62,33 @@ def _holds_lease(lab: Lab, machine: Machine) -> bool:
 
 
 def _build_qemu_argv(lab: Lab, machine: Machine, tap: str) -> list[str]:
-    """TCG with one vCPU: KVM guests hang on some hosts that have it, and one vCPU boots faster than two.
-
-    ``graphics=off`` has SeaBIOS and iPXE speak on the serial line.
-    """
+    """TCG with one vCPU: KVM guests hang on some hosts that have it, and one vCPU boots faster than two."""
+    firmware, nic = _build_firmware_argv(lab, machine)
     return [
-        "qemu-system-x86_64", "-name", machine.name, "-machine", "pc,graphics=off", "-accel", "tcg,thread=multi",
+        "qemu-system-x86_64", "-name", machine.name, *firmware, "-accel", "tcg,thread=multi",
         "-cpu", "qemu64", "-smp", "1", "-m", str(machine.memory), "-nodefaults", "-display", "none", "-monitor", "none",
         "-chardev", f"file,id=console,path={lab.console(machine)},append=on", "-serial", "chardev:console",
         "-device", "virtio-rng-pci",
         "-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no",
-        "-device", f"virtio-net-pci,netdev=net,mac={machine.mac},bootindex=0",
-        "-drive", f"if=virtio,format=raw,cache=unsafe,file={lab.disk(machine)}",
+        "-device", f"virtio-net-pci,netdev=net,mac={machine.mac},bootindex=0{nic}",
+        "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={lab.disk(machine)}",
+        "-device", "virtio-blk-pci,drive=disk,bootindex=1",
     ]  # fmt: skip
+
+
+def _build_firmware_argv(lab: Lab, machine: Machine) -> tuple[list[str], str]:
+    """Return the arguments for machine and firmware, and what is added to the NIC's.
+
+    ``graphics=off`` has SeaBIOS and iPXE speak on the serial line. QEMU's ROM for UEFI is an iPXE, which would be no
+    test of the firmware's own boot from the network.
+    """
+    if machine.firmware == "bios":
+        return ["-machine", "pc,graphics=off"], ""
+    argv = [
+        "-machine", "q35,smm=on", "-global", "ICH9-LPC.disable_s3=1",
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF / CODE[machine.firmware]}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={lab.variables(machine)}",
+    ]  # fmt: skip
+    if machine.firmware == "secure":
+        argv += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+    return argv, ",romfile="

@@ -20,12 +20,16 @@ NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 
 @dataclass(frozen=True)
 class Machine:
-    """A bare machine: a NIC that boots from the network and a blank disk. ``memory`` and ``disk`` are in MiB."""
+    """A bare machine: a NIC that boots from the network and a blank disk. ``memory`` and ``disk`` are in MiB.
+
+    ``firmware`` is ``bios``, ``uefi``, or ``secure``: UEFI that boots what is signed by Microsoft's keys only.
+    """
 
     name: str
     mac: str
     memory: int = 1024
     disk: int = 2048
+    firmware: str = "bios"
 
 
 MACHINES = (Machine("n101", "52:54:00:17:05:01"), Machine("n102", "52:54:00:17:05:02"))
@@ -88,6 +92,10 @@ class Lab:
 
     def disk(self, machine: Machine) -> Path:
         return self.folder / f"{machine.name}.disk"
+
+    def variables(self, machine: Machine) -> Path:
+        """What UEFI firmware remembers."""
+        return self.folder / f"{machine.name}.{machine.firmware}.vars"
 
     @property
     def switch(self) -> str:

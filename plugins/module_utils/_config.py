@@ -122,6 +122,10 @@ class ClusterConfig:
         return self.state_dir / "vnfs"
 
     @property
+    def tftp(self) -> Path:
+        return self.state_dir / "tftp"
+
+    @property
     def lock(self) -> Path:
         """The lock of everything that follows from the registry, and of the registry itself."""
         return self.state_dir / ".lock"
@@ -150,6 +154,9 @@ class ClusterConfig:
 
     def boot_url(self, name: str) -> str:
         return f"http://{self.address.ip}/boot/{name}"
+
+    def loader_url(self, name: str) -> str:
+        return f"http://{self.address.ip}/loaders/{name}"
 
     def overlay_url(self, sha256: str) -> str:
         return f"http://{self.address.ip}/overlays/{sha256}.tar.zst"

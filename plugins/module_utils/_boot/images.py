@@ -40,6 +40,10 @@ class Image:
         """Return the kernel arguments of the VNFS for a node, and their origin: ``node``, ``group`` or ``vnfs``."""
         return self.overrides.find("kernel_args", group=group, node=node) or (self.kernel_args, "vnfs")
 
+    def folder(self, store: Path) -> Path:
+        """Return where the generation's files are."""
+        return store / self.vnfs / "images" / self.generation
+
 
 def load_current_image(store: Path, vnfs: str) -> Image | None:
     """Return the image to which ``current`` of a VNFS points, None when nothing was published.

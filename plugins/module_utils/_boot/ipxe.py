@@ -8,9 +8,9 @@ Each ends in a loop that asks the master again, so a machine follows what the ma
 from __future__ import annotations
 
 from .._config import ClusterConfig
-from .._nodes.registry import Node, Registry
+from .booting import Booting
 from .images import INITRAMFS, KERNEL, Image
-from .kernel_args import render_kernel_args
+from .unknown import describe_waiting
 
 START, DEFAULT = "start.ipxe", "default.ipxe"
 _OWN_SCRIPT = "${netX/mac:hexhyp}.ipxe"  # netX is the interface that iPXE itself was loaded through
@@ -19,13 +19,6 @@ _HARDWARE = "mac=${netX/mac}&uuid=${uuid}" + "".join(
     f"&{setting}=${{{setting}:uristring}}" for setting in ("serial", "manufacturer", "product")
 )
 _RENEWAL = 60  # seconds; a machine that is no node is lent its address for two minutes
-_APPROVE = "ansible-playbook perceus.cluster.nodes_add -e mac=${netX/mac}"
-# What is said on the console under each policy, and how often it is seen whether it came true, in seconds.
-_WAITING = {
-    "adopt": ("yet, waiting for the master to adopt it", 1),
-    "quarantine": (f"and waits for approval: {_APPROVE}", 5),
-    "off": (f"and the master adopts none: {_APPROVE}", 5),
-}
 
 
 def script_name(mac: str) -> str:
@@ -44,11 +37,11 @@ def render_start(config: ClusterConfig) -> str:
 
 def render_default(config: ClusterConfig) -> str:
     """Return the script of machines that are not registered: wait until they are, and keep the lease meanwhile."""
-    what, seconds = _WAITING[config.adoption]
+    what, seconds = describe_waiting(config, mac="${netX/mac}")
     return _script(
         "set tries:int32 0",
         ":again",
-        f"echo perceus: ${{netX/mac}} is not a node {what}",
+        f"echo perceus: {what}",
         f"sleep {seconds}",
         f"chain --replace --autofree {config.boot_url(_OWN_SCRIPT)} ||",
         "inc tries",
@@ -58,49 +51,61 @@ def render_default(config: ClusterConfig) -> str:
     )
 
 
-def render_boot(
-    node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str, overlay: str | None
-) -> str:
-    """Return the script with which ``node`` boots ``image``, with the archive ``overlay`` unpacked over it."""
-    kernel = config.image_url(image.vnfs, image.generation, KERNEL)
-    initramfs = config.image_url(image.vnfs, image.generation, INITRAMFS)
-    arguments = render_kernel_args(node, image, registry, config, mac=mac, overlay=overlay)
+def render_boot(boot: Booting, image: Image) -> str:
+    """Return the script with which a node boots ``image``."""
+    kernel = boot.config.image_url(image.vnfs, image.generation, KERNEL)
+    initramfs = boot.config.image_url(image.vnfs, image.generation, INITRAMFS)
     return _script(
-        f"echo perceus: {node.name} boots VNFS {image.vnfs}, generation {image.generation}",
+        f"echo perceus: {boot.name} boots VNFS {image.vnfs}, generation {image.generation}",
         "imgfree",
-        f"kernel {kernel} initrd={INITRAMFS} {arguments} || goto failed",
+        f"kernel {kernel} initrd={INITRAMFS} {boot.kernel_args(image)} || goto failed",
         f"initrd {initramfs} || goto failed",
         "boot || goto failed",
         ":failed",
         "echo perceus: cannot boot; trying again",
-        *_try_again(config.boot_url(script_name(mac)), seconds=5),
+        *_try_own_again(boot),
     )
 
 
-def render_local(node: Node, config: ClusterConfig, *, mac: str) -> str:
-    """Return the script of a node that boots from its first disk: UEFI firmware goes on to it by itself."""
+def render_local(boot: Booting) -> str:
+    """Return the script of a node that boots from its first disk: UEFI firmware goes on to it if iPXE failed."""
     return _script(
-        f"echo perceus: {node.name} boots from its own disk",
-        "iseq ${platform} efi && exit ||",
+        f"echo perceus: {boot.name} boots from its own disk",
+        "iseq ${platform} efi && exit 1 ||",
         "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again",
-        *_try_again(config.boot_url(script_name(mac)), seconds=5),
+        *_try_own_again(boot),
     )
 
 
-def render_shell(node: Node, config: ClusterConfig, *, mac: str) -> str:
+def render_memtest(boot: Booting) -> str:
+    """Return the script of a node that tests its memory, if the master has the program."""
+    console = f" console={boot.console}" if boot.console.startswith("ttyS") else ""
+    return _script(
+        f"echo perceus: {boot.name} tests its memory",
+        "imgfree",
+        "iseq ${platform} efi && set memtest memtest.efi || set memtest memtest.bin",
+        f"kernel {boot.config.loader_url('${memtest}')}{console} || goto missing",
+        "boot ||",
+        ":missing",
+        "echo perceus: cannot test it; does the master have boot_server_memtest set?",
+        *_try_own_again(boot, seconds=10),
+    )
+
+
+def render_shell(boot: Booting) -> str:
     """Return the script of a node that gives whoever stands before it iPXE's shell; ``exit`` leaves it."""
     return _script(
-        f"echo perceus: {node.name} is to give you a shell of iPXE",
+        f"echo perceus: {boot.name} is to give you a shell of iPXE",
         "shell ||",
-        *_try_again(config.boot_url(script_name(mac)), seconds=5),
+        *_try_own_again(boot),
     )
 
 
-def render_wait(node: Node, why: str, config: ClusterConfig, *, mac: str) -> str:
+def render_wait(boot: Booting, why: str) -> str:
     """Return the script of a node that cannot or shall not boot now; ``why`` is said on its console."""
     return _script(
-        f"echo perceus: {node.name} does not boot: {why}",
-        *_try_again(config.boot_url(script_name(mac)), seconds=10),
+        f"echo perceus: {boot.name} does not boot: {why}",
+        *_try_own_again(boot, seconds=10),
     )
 
 
@@ -110,3 +115,7 @@ def _script(*commands: str) -> str:
 
 def _try_again(url: str, *, seconds: int) -> tuple[str, ...]:
     return (":again", f"sleep {seconds}", f"chain --replace --autofree {url} || goto again")
+
+
+def _try_own_again(boot: Booting, *, seconds: int = 5) -> tuple[str, ...]:
+    return _try_again(boot.config.boot_url(script_name(boot.mac)), seconds=seconds)

@@ -9,7 +9,7 @@ from .images import ROOT, Image
 
 
 def render_kernel_args(
-    node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str, overlay: str | None = None
+    node: Node, image: Image, registry: Registry, config: ClusterConfig, *, mac: str, overlay: str | None
 ) -> str:
     """Return the arguments with which ``node`` boots ``image`` through the interface ``mac``.
 

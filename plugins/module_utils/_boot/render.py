@@ -5,30 +5,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
-from .._nodes.registry import Node, Registry
+from .._nodes.registry import Registry
+from . import grub, ipxe
+from .booting import Booting
 from .dnsmasq import DHCP_HOSTS, DNS_HOSTS, render_dhcp_hosts, render_dns_hosts
 from .images import Image
-from .ipxe import (
-    DEFAULT,
-    START,
-    render_boot,
-    render_default,
-    render_local,
-    render_shell,
-    render_start,
-    render_wait,
-    script_name,
-)
+
+
+class Loader(Protocol):
+    """A boot loader: the scripts of nodes, in its own words."""
+
+    def render_boot(self, boot: Booting, image: Image) -> str: ...
+    def render_local(self, boot: Booting) -> str: ...
+    def render_memtest(self, boot: Booting) -> str: ...
+    def render_shell(self, boot: Booting) -> str: ...
+    def render_wait(self, boot: Booting, why: str) -> str: ...
 
 
 @dataclass(frozen=True)
 class BootFiles:
-    """Contents by name of the two folders; see "Paths on the master" in docs/architecture.md."""
+    """Contents by name of the three folders; see "Paths on the master" in docs/architecture.md."""
 
     boot: dict[str, str]
+    grub: dict[str, str]
     dnsmasq: dict[str, str]
 
 
@@ -43,42 +46,54 @@ def render_boot_files(
     ``images`` has the image of each VNFS in use: None where none was published, the error where it cannot be booted.
     ``overlays`` has the SHA-256 of the archive of each node that gets one, the error where it cannot be made.
     """
-    boot = {START: render_start(config), DEFAULT: render_default(config)}
+    for_ipxe = {ipxe.START: ipxe.render_start(config), ipxe.DEFAULT: ipxe.render_default(config)}
+    for_grub = {grub.CONFIG: grub.render_start(config)}
     for node in registry.nodes:
+        overlay = overlays.get(node.name)
         for mac in node.macs:
-            boot[script_name(mac)] = _render_script(node, registry, config, images, overlays.get(node.name), mac=mac)
+            boot = Booting(node, mac, registry, config, overlay if isinstance(overlay, str) else None)
+            for_ipxe[ipxe.script_name(mac)] = _render_script(ipxe, boot, images, overlay)
+            for_grub[grub.script_name(mac)] = _render_script(grub, boot, images, overlay)
     lent_to = registry.nodes if config.dhcp_mode == "server" else ()
     dnsmasq = {
         DHCP_HOSTS: render_dhcp_hosts(lent_to, registry.masked_macs(config), lease_time=config.lease_time),
         DNS_HOSTS: render_dns_hosts(registry.nodes, domain=config.domain),
     }
-    return BootFiles(boot, dnsmasq)
+    return BootFiles(for_ipxe, for_grub, dnsmasq)
 
 
 def _render_script(
-    node: Node,
-    registry: Registry,
-    config: ClusterConfig,
+    loader: Loader,
+    boot: Booting,
     images: Mapping[str, Image | PerceusError | None],
     overlay: str | PerceusError | None,
-    *,
-    mac: str,
 ) -> str:
-    if not node.enabled:
-        return render_wait(node, "it is disabled", config, mac=mac)
-    boot = registry.effective_boot(node).value
-    if boot == "local":
-        return render_local(node, config, mac=mac)
-    if boot == "shell":
-        return render_shell(node, config, mac=mac)
-    if boot != "image":
-        return render_wait(node, f"this master has nothing to boot for {boot}", config, mac=mac)
-    vnfs = registry.effective_vnfs(node, default=config.default_vnfs).value
+    if not boot.node.enabled:
+        return loader.render_wait(boot, "it is disabled")
+    target = boot.registry.effective_boot(boot.node).value
+    if target == "local":
+        return loader.render_local(boot)
+    if target == "memtest":
+        return loader.render_memtest(boot)
+    if target == "shell":
+        return loader.render_shell(boot)
+    if target != "image":
+        return loader.render_wait(boot, f"this master has nothing to boot for {target}")
+    return _render_image(loader, boot, images, overlay)
+
+
+def _render_image(
+    loader: Loader,
+    boot: Booting,
+    images: Mapping[str, Image | PerceusError | None],
+    overlay: str | PerceusError | None,
+) -> str:
+    vnfs = boot.registry.effective_vnfs(boot.node, default=boot.config.default_vnfs).value
     image = images[vnfs]
     if image is None:
-        return render_wait(node, f"VNFS {vnfs} has no published image", config, mac=mac)
+        return loader.render_wait(boot, f"VNFS {vnfs} has no published image")
     if isinstance(image, PerceusError):
-        return render_wait(node, f"the image of VNFS {vnfs} is broken, see the journal of the master", config, mac=mac)
+        return loader.render_wait(boot, f"the image of VNFS {vnfs} is broken, see the journal of the master")
     if isinstance(overlay, PerceusError):
-        return render_wait(node, "its overlays cannot be used, see the journal of the master", config, mac=mac)
-    return render_boot(node, image, registry, config, mac=mac, overlay=overlay)
+        return loader.render_wait(boot, "its overlays cannot be used, see the journal of the master")
+    return loader.render_boot(boot, image)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .._boot.files import apply_folder, plan_folder
 from .._boot.images import Image, load_current_image
+from .._boot.kernels import apply_kernels, plan_kernels
 from .._boot.overrides import FILE as OVERRIDES
 from .._boot.render import render_boot_files
 from .._config import ClusterConfig
@@ -66,10 +67,13 @@ def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callab
     files = render_boot_files(registry, config, images, archives)
     # The boot script is last: a machine that finds it can already be reached by its name and address.
     problems += _tell_dnsmasq(config, files.dnsmasq, reload=reload, say=say)
-    boot = plan_folder(config.state_dir / "boot", files.boot)
-    apply_folder(boot)
-    for line in boot.describe():
-        say(line)
+    bootable = [image for image in images.values() if isinstance(image, Image)]
+    problems += apply_kernels(plan_kernels(config.tftp / "kernels", bootable, store=config.store))
+    for folder, wanted in ((config.tftp / "grub", files.grub), (config.state_dir / "boot", files.boot)):
+        scripts = plan_folder(folder, wanted)
+        apply_folder(scripts)
+        for line in scripts.describe():
+            say(line)
     used = {archive for archive in archives.values() if isinstance(archive, str)}
     for sha256 in discard_unused(config.overlay_archives, used, now=time.time()):
         say(f"removed overlay-archives/{sha256}")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._leases.reader import load_leases
 
-MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
-BIOS, UEFI, UEFI_X86_64 = 0, 7, 9
+MAC, OTHER_MAC, SIGNED_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:5b:00:01"
+BIOS, UEFI, UEFI_X86_64, UEFI_ARM64 = 0, 7, 9, 11
 MASTER, SITE, NO_ADDRESS = "10.17.0.1", "10.17.0.2", str(IPv4Address(0))
 
 
@@ -54,15 +54,23 @@ class TestProxy:
         assert theirs.address.startswith("10.17.90.")
 
     @pytest.mark.usefixtures("site_server", "dnsmasq")
-    @pytest.mark.parametrize("architecture", [UEFI, UEFI_X86_64])
+    @pytest.mark.parametrize(
+        ("mac", "architecture", "file"),
+        [
+            (MAC, UEFI, "ipxe.efi"),
+            (MAC, UEFI_X86_64, "ipxe.efi"),
+            (MAC, UEFI_ARM64, "ipxe-arm64.efi"),
+            (SIGNED_MAC, UEFI, "shimx64.efi"),
+        ],
+    )
     def test_uefi_firmware_is_told_on_the_port_of_boot_servers(
-        self, architecture: int, machines: Any, wire: Any
+        self, mac: str, architecture: int, file: str, machines: Any, wire: Any
     ) -> None:
-        ours, theirs = sorted(machines.offers(MAC, architecture), key=lambda offer: offer.server)
+        ours, theirs = sorted(machines.offers(mac, architecture), key=lambda offer: offer.server)
         assert (ours.server, ours.address) == (MASTER, NO_ADDRESS)
         wire.nodes.ip("address", "add", f"{theirs.address}/16", "dev", "bridge")
-        [told] = machines.ask_boot_server(MAC, architecture, holding=theirs.address, server=ours.server)
-        assert (told.boot_server, told.file) == (MASTER, "ipxe.efi")
+        [told] = machines.ask_boot_server(mac, architecture, holding=theirs.address, server=ours.server)
+        assert (told.boot_server, told.file) == (MASTER, file)
 
     @pytest.mark.usefixtures("site_server", "dnsmasq")
     def test_who_does_not_boot_from_the_network_hears_of_the_site_only(self, machines: Any) -> None:

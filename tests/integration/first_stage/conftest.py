@@ -172,6 +172,8 @@ def _publish(config: ClusterConfig, root: Path, tree: Any) -> None:
     image = config.store / "debian" / "images" / GENERATION
     image.mkdir(parents=True)
     subprocess.run(["mksquashfs", str(tree.root), str(image / "rootfs.squashfs"), "-quiet", "-no-progress"], check=True)
+    for name in ("vmlinuz", "initramfs.img"):
+        (image / name).touch()
     content = (image / "rootfs.squashfs").read_bytes()
     described = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
     header = {

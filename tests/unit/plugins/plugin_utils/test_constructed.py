@@ -10,7 +10,7 @@ from ansible import template
 from ansible.errors import AnsibleError
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.inventory import Constructable
+from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible_collections.perceus.cluster.plugins.plugin_utils import constructed
 from ansible_collections.perceus.cluster.plugins.plugin_utils.constructed import BatchedConstructable
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +22,7 @@ TRUST = getattr(template, "trust_as_template", None)
 needs_trust = pytest.mark.skipif(TRUST is None, reason="before ansible-core 2.19 Ansible's own helpers do all of it")
 
 
-class Stock(Constructable):
+class Stock(BaseInventoryPlugin, Constructable):
     """Ansible's own helpers, host by host, as plugins call them."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:

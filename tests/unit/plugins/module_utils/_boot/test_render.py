@@ -114,7 +114,7 @@ def test_a_nodes_group_has_its_say_in_the_kernel_arguments(config: ClusterConfig
     [
         ("local", "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again"),
         ("shell", "shell ||"),
-        ("memtest", "echo perceus: n101 does not boot: this master has nothing to boot for memtest"),
+        ("disk", "echo perceus: n101 does not boot: this master has nothing to boot for disk"),
     ],
 )
 def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: str, command: str) -> None:
@@ -122,6 +122,18 @@ def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: st
     assert command in script.splitlines()
     assert "kernel" not in script
     assert script.endswith("chain --replace --autofree http://10.17.5.1/boot/52-54-00-00-00-01.ipxe || goto again\n")
+
+
+@pytest.mark.parametrize(("console", "argument"), [("ttyS0,115200", " console=ttyS0,115200"), ("tty0", "")])
+def test_a_node_tests_its_memory_by_the_program_for_its_firmware(render: Render, console: str, argument: str) -> None:
+    script = render(replace(NODE, boot="memtest", console=console), None).boot["52-54-00-00-00-01.ipxe"].splitlines()
+    assert "iseq ${platform} efi && set memtest memtest.efi || set memtest memtest.bin" in script
+    assert f"kernel http://10.17.5.1/loaders/${{memtest}}{argument} || goto missing" in script
+
+
+def test_uefi_firmware_goes_on_to_the_disk_as_after_a_failure(render: Render) -> None:
+    script = render(replace(NODE, boot="local"), None).boot["52-54-00-00-00-01.ipxe"].splitlines()
+    assert "iseq ${platform} efi && exit 1 ||" in script
 
 
 def test_every_script_ends_in_a_loop_that_asks_the_master_again(render: Render) -> None:

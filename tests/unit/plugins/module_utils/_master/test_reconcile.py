@@ -49,7 +49,10 @@ def tree(folder: Path) -> dict[Path, bytes]:
 def test_a_master_on_its_first_day_has_scripts_and_no_nodes(cluster: ClusterConfig) -> None:
     assert run(cluster) == (
         0,
-        ["added dnsmasq/dhcp-hosts", "added dnsmasq/dns-hosts", "added boot/start.ipxe", "added boot/default.ipxe"],
+        [
+            *("added dnsmasq/dhcp-hosts", "added dnsmasq/dns-hosts"),
+            *("added grub/grub.cfg", "added boot/start.ipxe", "added boot/default.ipxe"),
+        ],
     )
     assert not cluster.registry.exists()
 
@@ -126,9 +129,13 @@ def test_a_new_image_reaches_the_boot_script(cluster: ClusterConfig) -> None:
     header = {"format": "perceus-image", "version": 1, "vnfs": "debian", "generation": generation, "kernel_args": ""}
     files = {name: {"sha256": "ab" * 32, "size": 1} for name in ("vmlinuz", "initramfs.img", "rootfs.squashfs")}
     (image / "image.json").write_text(json.dumps({**header, "files": files}))
+    for name in files:
+        (image / name).write_text(name)
     (cluster.store / "debian" / "current").symlink_to(f"images/{generation}")
-    assert run(cluster) == (0, ["changed boot/52-54-00-00-00-14.ipxe"])
+    assert run(cluster) == (0, ["changed grub/52:54:00:00:00:14.cfg", "changed boot/52-54-00-00-00-14.ipxe"])
     assert generation in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
+    assert generation in (cluster.tftp / "grub" / "52:54:00:00:00:14.cfg").read_text()
+    assert (cluster.tftp / "kernels" / f"debian-{generation}-vmlinuz").samefile(image / "vmlinuz")
 
 
 def test_a_machine_in_quarantine_is_recorded_and_no_node(cluster: ClusterConfig) -> None:
