@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -197,16 +196,3 @@ def test_extra_variables_and_an_old_core_are_left_to_ansible(monkeypatch: pytest
     ours = outcome(Batched(options), hosts)
     assert ours == outcome(Stock(options), hosts)
     assert ours[1]["site_a"] == ["n101"]
-
-
-@needs_trust
-def test_an_expression_is_not_compiled_for_each_host() -> None:
-    options = trusted({"compose": {"shelf": "mac ~ '/' ~ state"}, "keyed_groups": [{"key": "state", "prefix": "is"}]})
-    hosts = {f"n{number}": {"state": str(number % 5), "mac": str(number)} for number in range(2000)}
-    start = time.process_time()
-    outcome(Batched(options), hosts)
-    ours = time.process_time() - start
-    few = dict(list(hosts.items())[:200])
-    start = time.process_time()
-    outcome(Stock(options), few)
-    assert ours < 5 * (time.process_time() - start), "ten times the hosts should take far less than ten times as long"
