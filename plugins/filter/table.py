@@ -20,7 +20,7 @@ options:
     elements: dict
     required: true
   columns:
-    description: The heading of each column, and the key of what stands in it.
+    description: The heading of each column, and the key of what stands in it; C(a.b) is the key C(b) of what C(a) has.
     type: dict
     required: true
   sizes:
@@ -52,9 +52,15 @@ WORDS = {True: "yes", False: "no", None: "-"}
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], sizes: Sequence[str] = ()) -> list[str]:
     """Return the lines of the table."""
-    cells = [list(columns), *([_show(row.get(key), key in sizes) for key in columns.values()] for row in rows)]
+    cells = [list(columns), *([_show(_find(row, key), key in sizes) for key in columns.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+
+
+def _find(row: Any, key: str) -> Any:
+    for part in key.split("."):
+        row = row.get(part) if isinstance(row, Mapping) else None
+    return row
 
 
 def _show(value: Any, is_size: bool) -> str:

@@ -29,12 +29,14 @@ description:
 notes:
   - "Groups: C(nodes), C(unknown), C(quarantine) for machines that wait for an operator, C(live) and C(expired) by
     lease, C(disabled), C(alarm_KIND) for machines that something is wrong with, C(group_GROUP), C(vnfs_VNFS),
-    C(state_STAGE) by the last stage that a node reported, C(drifted) and C(needs_reboot) by what it reported since.
+    C(state_STAGE) by the last stage that a node reported, or C(timed_out) if it fell silent, C(drifted) and
+    C(needs_reboot) by what it reported since.
     Characters that a group cannot have become C(_)."
   - "Host variables of nodes: C(ansible_host) and C(perceus_address), the reserved address with which a node boots;
     C(perceus_mac), C(perceus_group), C(perceus_vnfs), C(perceus_vnfs_origin) (V(node), V(group) or V(default)),
     C(perceus_vnfs_kernel_args), C(perceus_vnfs_kernel_args_origin) (V(node), V(group) or V(vnfs)),
-    C(perceus_enabled); after a report C(perceus_state), C(perceus_reported), and C(perceus_generation), which it runs;
+    C(perceus_enabled); after a report C(perceus_state), the times C(perceus_reported) and C(perceus_heard), the latter
+    also of heartbeats, and C(perceus_generation), which it runs;
     C(perceus_drifted) and C(perceus_needs_reboot), why it is in the group. And the variables that the registry has for
     the node."
   - "With a lease: C(perceus_lease_address), C(perceus_lease_expiry) in seconds since 1970 or V(0) for ever, and
@@ -162,7 +164,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._process import Co
 from ansible_collections.perceus.cluster.plugins.plugin_utils.constructed import BatchedConstructable, untrusted
 
 FIXED_GROUPS = (
-    *("nodes", "live", "expired", "unknown", "quarantine", "disabled", "drifted", "needs_reboot"),
+    *("nodes", "live", "expired", "unknown", "quarantine", "disabled", "timed_out"),
+    *("drifted", "needs_reboot"),
     VNFS_GROUP,
 )
 WAY_IN = {"ansible_connection": "perceus.cluster.vnfs", "ansible_python_interpreter": "/usr/bin/python3"}

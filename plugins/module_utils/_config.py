@@ -16,6 +16,7 @@ from ._names import parse_console, parse_group_name, parse_kernel_args, parse_ma
 
 DEFAULT_CONFIG = Path("/etc/perceus/cluster.json")
 VERSION = 1
+LONGEST_SILENCE = 200  # seconds from one heartbeat of a node to the next
 SHORTEST_LEASE = 120  # seconds; dnsmasq takes anything shorter as this
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -83,6 +84,7 @@ class ClusterConfig:
     console: str
     kernel_args: str
     lease_time: int
+    node_timeout: int
     leases: Path
     reports: Path
     state_dir: Path
@@ -310,6 +312,7 @@ _SETTINGS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     "console": (str, parse_console),
     "kernel_args": (str, parse_kernel_args),
     "lease_time": (int, _at_least(SHORTEST_LEASE)),
+    "node_timeout": (int, _at_least(LONGEST_SILENCE)),
     "leases": (str, _absolute_path),
     "reports": (str, _absolute_path),
     "state_dir": (str, _absolute_path),

@@ -51,11 +51,12 @@ class Report:
 @dataclass(frozen=True)
 class LastWord:
     """The last report of a machine about its boot, the generation of the last one that named any, and what else it
-    said since it booted: the details of its conditions.
+    said since it booted: the details of its conditions. ``heard`` is the time of its last report or other sign of life.
     """
 
     report: Report
     generation: str
+    heard: str
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,21 +94,20 @@ def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address
                 words[report.mac] = _follow(before, report)
             elif before is not None and before.report.boot == report.boot:
                 known = {name: detail for name, detail in before.conditions.items() if name != report.stage}
-                words[report.mac] = replace(
-                    before, conditions={**known, report.stage: report.detail} if report.detail else known
-                )
+                conditions = {**known, report.stage: report.detail} if report.detail else known
+                words[report.mac] = replace(before, conditions=conditions, heard=report.time)
     return words
 
 
 def _follow(before: LastWord | None, report: Report) -> LastWord:
     """Return the last word that is ``report``: what is synced has not drifted, and what boots starts anew."""
     if before is None:
-        return LastWord(report, report.generation)
+        return LastWord(report, report.generation, report.time)
     kept: Mapping[str, str] = {}
     if before.conditions and before.report.boot == report.boot:
         synced = report.stage == "livesync"
         kept = {name: detail for name, detail in before.conditions.items() if not (synced and name == "drifted")}
-    return LastWord(report, report.generation or before.generation, kept)
+    return LastWord(report, report.generation or before.generation, report.time, kept)
 
 
 def latest_word(words: Mapping[str, LastWord], macs: Iterable[str]) -> LastWord | None:

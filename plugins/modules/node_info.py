@@ -154,7 +154,9 @@ nodes:
       type: str
       sample: debian
     state:
-      description: The stage that the node last reported.
+      description:
+        - The stage that the node last reported, or V(timed_out) when it has sent neither report nor heartbeat for
+          longer than the cluster's C(node_timeout).
       type: str
       sample: ready
     generation:
@@ -165,6 +167,39 @@ nodes:
       description: The time of the last report.
       type: str
       sample: "2030-01-01T00:00:00+00:00"
+    heard:
+      description: The time of the last report or heartbeat.
+      type: str
+      sample: "2030-01-01T00:00:00+00:00"
+    boots:
+      description: The node's last boots, ten at most, oldest first, as far as the report log has them.
+      type: list
+      elements: dict
+      contains:
+        boot:
+          description: The kernel's identifier of the boot.
+          type: str
+          sample: 2c0e8b4e-3f0a-4a43-9c1b-0d6a1f6f3f60
+        generation:
+          description: The generation that was booted.
+          type: str
+          sample: 0123456789abcdef
+        started:
+          description: The time of the first stage.
+          type: str
+          sample: "2030-01-01T00:00:00+00:00"
+        seconds:
+          description: How long it took from the first stage until the node was ready, null if it was not.
+          type: int
+          sample: 41
+        stages:
+          description:
+            - The stages and faults, by their names in the order in which they came. V(firmware) is when iPXE asked for
+              the boot script; GRUB does not.
+            - Of each, C(time) is when it came first, C(after) how many seconds after the first stage that was, C(count)
+              how often it came, C(detail) what the node said about it last.
+          type: dict
+          sample: {fetch: {time: "2030-01-01T00:00:09+00:00", after: 9, count: 1, detail: ""}}
 unknown:
   description: The machines that hold a lease and are not registered, in order of their MAC addresses.
   returned: always
@@ -264,6 +299,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.boots import load_boots
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import load_machines
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.nodeset import select_nodes
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.policy import describe_groups, describe_policy
@@ -286,13 +322,18 @@ def main() -> None:
         config = load_config(paths["config"])
         found = load_machines(paths.pop("config"), **paths)
         registry = found.registry
+        boots = load_boots(registry, config, reports=paths.get("reports"))
         chosen = {node.name: node for node in (select_nodes(name, registry) if name else registry.nodes)}
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
     for warning in found.warnings:
         module.warn(warning)
     nodes = [
-        {**machine.as_dict(), **describe_policy(chosen[machine.name], registry, config)}
+        {
+            **machine.as_dict(),
+            **describe_policy(chosen[machine.name], registry, config),
+            "boots": [boot.as_dict() for boot in boots.get(machine.name, ())],
+        }
         for machine in found.nodes
         if machine.name in chosen
     ]

@@ -103,6 +103,7 @@ def configure(folder: Path, machines: int) -> ClusterConfig:
         "console": "tty0",
         "kernel_args": "",
         "lease_time": 43200,
+        "node_timeout": 600,
         "leases": f"{folder}/leases",
         "reports": f"{folder}/reports",
         "state_dir": f"{folder}/state",

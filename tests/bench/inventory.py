@@ -153,6 +153,7 @@ def make_cluster(folder: Path, size: int) -> Path:
         "console": "tty0",
         "kernel_args": "",
         "lease_time": 43200,
+        "node_timeout": 600,
         "leases": str(place / "leases"),
         "reports": str(place / "reports.log"),
         "state_dir": str(place / "state"),

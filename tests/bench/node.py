@@ -37,6 +37,7 @@ CONFIG = {
     "console": "tty0",
     "kernel_args": "",
     "lease_time": 43200,
+    "node_timeout": 600,
 }
 
 

@@ -84,6 +84,7 @@ def config(tmp_path: Path) -> ClusterConfig:
         "console": "tty0",
         "kernel_args": "",
         "lease_time": 43200,
+        "node_timeout": 600,
         "leases": str(tmp_path / "dnsmasq.leases"),
         "reports": str(tmp_path / "reports.log"),
         "state_dir": str(tmp_path / "state"),

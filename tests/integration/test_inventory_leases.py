@@ -114,6 +114,7 @@ def test_variables_say_what_is_known_and_nothing_else(ansible: Ansible) -> None:
         "perceus_address": "10.17.5.101",
         "perceus_enabled": True,
         "perceus_generation": "0123456789abcdef",
+        "perceus_heard": "2030-01-01T00:00:05+00:00",
         "perceus_group": "compute",
         "perceus_lease_address": "10.17.64.1",
         "perceus_lease_expiry": 4000000000,

@@ -6,21 +6,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from .._boot.images import Image, load_current_image
 from .._config import ClusterConfig, load_config
 from .._errors import PerceusError
+from .._heartbeats import load_words
 from .._leases.lease import Lease
 from .._leases.reader import load_leases
 from .._names import unknown_machine_name
-from .._reports import TAIL, LastWord, last_words, latest_word, load_reports
+from .._reports import TAIL, LastWord, latest_word
 from .record import QUARANTINE, Alarm, Evidence, Record, load_record
 from .registry import Node, Registry
 from .registry_file import load_registry
 
+TIMED_OUT = "timed_out"  # the state, and the group, of a node that fell silent
 REPORTS_PER_NODE = 3  # on average; a report is about as long as a node's line in the registry
 
 
@@ -73,8 +75,7 @@ def load_machines(
     known = load_registry(registry, only=only)
     macs = None if only is None else known.by_mac.keys()
     wire = load_leases(leases or config.leases, only=macs)
-    said = load_reports(reports or config.reports, tail=_tail_for(registry), only=macs)
-    words = last_words(said, addresses=known.addresses)
+    words = load_words(reports or config.reports, addresses=known.addresses, tail=tail_for(registry), only=macs)
     images = {name: _find_image(config, name) for name in known.vnfs_in_use(default=config.default_vnfs)}
     record = load_record(config.machines)
     nodes, unknown = view_machines(
@@ -83,7 +84,7 @@ def load_machines(
     return Machines(nodes, unknown if only is None else (), wire.warnings, known)
 
 
-def _tail_for(registry: Path) -> int:
+def tail_for(registry: Path) -> int:
     """Return how much of the report log, in bytes, has some reports of each node of ``registry``."""
     return max(TAIL, REPORTS_PER_NODE * registry.stat().st_size) if registry.exists() else TAIL
 
@@ -156,8 +157,9 @@ def _view_node(
         groups.append("disabled")
     if lease is not None:
         groups.append(_liveness(lease, now))
+    state = _state(word, now - timedelta(seconds=config.node_timeout)) if word else None
     if word is not None:
-        groups.extend((f"state_{word.report.stage}", *word.conditions))
+        groups.extend((TIMED_OUT if state == TIMED_OUT else f"state_{state}", *word.conditions))
     facts = {
         "mac": node.macs[0],
         "address": str(node.address),
@@ -168,12 +170,22 @@ def _view_node(
         "vnfs_kernel_args_origin": origin,
         "enabled": node.enabled,
         **_lease_facts(lease),
-        "state": word.report.stage if word else None,
+        "state": state,
         "generation": word.generation or None if word else None,
         "reported": word.report.time if word else None,
+        "heard": word.heard if word else None,
         **(word.conditions if word else {}),
     }
     return Machine(node.name, tuple(groups), facts, node.variables)
+
+
+def _state(word: LastWord, since: datetime) -> str:
+    """Return the stage that a node last reported, unless it was not heard ``since`` then."""
+    try:
+        silent = datetime.fromisoformat(word.heard) < since
+    except (ValueError, TypeError):  # not nginx's word
+        silent = True
+    return TIMED_OUT if silent else word.report.stage
 
 
 def _view_unknown(mac: str, lease: Lease | None, evidence: Evidence | None, *, now: datetime) -> Machine:

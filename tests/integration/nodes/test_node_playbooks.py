@@ -77,6 +77,27 @@ def test_the_session_of_an_operator(reported: Cluster) -> None:
     assert re.search(r"compute +debian +default .* n102, n103, stunt", play(reported, "groups_list").stdout)
 
 
+def test_the_status_of_a_node_has_its_last_boot_and_whether_it_fell_silent(reported: Cluster) -> None:
+    script = {"time": "2026-01-01T00:00:01+00:00", "address": "10.17.5.101", "mac": mac(1), "uuid": ""}
+    hardware = {"manufacturer": "", "product": "", "serial": ""}
+    reported.config.boots.write_text(json.dumps({**script, **hardware}) + "\n")
+    stages = {"fetch": 13, "retry": 15, "verified": 20, "pivot": 21, "ready": 29}
+    said = {"address": "10.17.5.101", "mac": mac(1), "generation": "ab" * 8, "boot": "1", "detail": "", "hostkey": ""}
+    reported.config.reports.write_text(
+        "".join(
+            json.dumps({"time": f"2026-01-01T00:00:{second}+00:00", **said, "stage": stage}) + "\n"
+            for stage, second in stages.items()
+        )
+    )
+    node = reported.do("node_info")["nodes"][0]
+    assert (node["state"], node["reported"]) == ("timed_out", "2026-01-01T00:00:29+00:00")
+    assert [boot["seconds"] for boot in node["boots"]] == [28]
+    assert node["boots"][0]["stages"]["verified"]["after"] == 19
+    status = play(reported, "nodes_status").stdout
+    assert re.search(r"n101 +timed_out +2026-01-01T00:00:29", status)
+    assert re.search(rf"n101 +2026-01-01T00:00:01\+00:00 +{'ab' * 8} +0 +12 +19 +20 +28 +1 +-", status)
+
+
 def test_nothing_is_deleted_unless_it_is_confirmed(reported: Cluster) -> None:
     asked = play(reported, "nodes_delete", nodes="n[102-103]")
     assert asked.returncode != 0

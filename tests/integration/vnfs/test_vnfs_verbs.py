@@ -40,6 +40,7 @@ def cluster(small: Small) -> Iterator[dict[str, Any]]:
         "console": "tty0",
         "kernel_args": "",
         "lease_time": 43200,
+        "node_timeout": 600,
         "state_dir": "/var/lib/perceus",
         **FILES,
     }

@@ -33,8 +33,9 @@ UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"
 ENABLED = (
     "systemd-networkd.service",
     "systemd-resolved.service",
-    "perceus-ready.service",
+    "perceus-heartbeat.timer",
     "perceus-nodescripts.service",
+    "perceus-ready.service",
 )
 # Of no use where the root is in RAM and new at each boot.
 MASKED = (

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..._config import load_config
 from ..._errors import PerceusError
+from ..._heartbeats import load_words
 from ..._nodes.registry_file import load_registry
-from ..._reports import last_words, latest_word, load_reports
+from ..._reports import latest_word
 from ..store import Vnfs, refuse_mounts
 from ..work.session import refuse_others
 
@@ -55,7 +56,7 @@ def load_running(config_file: Path) -> dict[str, tuple[str, ...]]:
         return {}
     config = load_config(config_file)
     registry = load_registry(config.registry)
-    words = last_words(load_reports(config.reports), addresses=registry.addresses)
+    words = load_words(config.reports, addresses=registry.addresses)
     running: dict[str, tuple[str, ...]] = {}
     for node in registry.nodes:
         word = latest_word(words, node.macs)

@@ -25,6 +25,7 @@ SETTINGS = {
     "console": "tty0",
     "kernel_args": "",
     "lease_time": 43200,
+    "node_timeout": 600,
     "leases": "/var/lib/misc/dnsmasq.leases",
     "reports": "/var/log/perceus/reports.log",
     "state_dir": "/var/lib/perceus",
@@ -75,4 +76,18 @@ def test_a_table_shows_bytes_and_lists_for_people() -> None:
         "Size     Nodes",
         "1.5 MiB  n1, n2",
         "-        -",
+    ]
+
+
+def test_a_table_shows_what_stands_deeper() -> None:
+    rows: list[dict[str, object]] = [
+        {"name": "n101", "stages": {"fetch": {"after": 15}}},
+        {"name": "n102", "stages": {}},
+        {"stages": "none"},
+    ]
+    assert table(rows, {"HostName": "name", "Fetch": "stages.fetch.after"}) == [
+        "HostName  Fetch",
+        "n101      15",
+        "n102      -",
+        "-         -",
     ]

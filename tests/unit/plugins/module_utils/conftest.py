@@ -29,6 +29,7 @@ def config() -> ClusterConfig:
                 "console": "ttyS0,115200",
                 "kernel_args": "from=cluster",
                 "lease_time": 43200,
+                "node_timeout": 600,
                 "leases": "/leases",
                 "reports": "/reports",
                 "state_dir": "/state",

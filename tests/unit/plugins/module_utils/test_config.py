@@ -30,6 +30,7 @@ GOOD: dict[str, Any] = {
     "console": "ttyS0,115200",
     "kernel_args": "",
     "lease_time": 43200,
+    "node_timeout": 600,
     "leases": "/var/lib/misc/dnsmasq.leases",
     "reports": "/var/log/perceus/reports.log",
     "state_dir": "/var/lib/perceus",

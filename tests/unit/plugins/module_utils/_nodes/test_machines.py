@@ -33,7 +33,7 @@ def lease(mac: str, address: str, expiry: int | None = SOON) -> Lease:
 
 
 def word(stage: str, time: str, generation: str = "") -> LastWord:
-    return LastWord(Report(time, NODE.address, stage, FIRST, generation, "", "", ""), generation)
+    return LastWord(Report(time, NODE.address, stage, FIRST, generation, "", "", ""), generation, time)
 
 
 def view_node(config: ClusterConfig, *leases: Lease, words: dict[str, LastWord] | None = None) -> Machine:
@@ -55,6 +55,7 @@ def test_a_node_that_nobody_has_seen_is_only_a_node(config: ClusterConfig) -> No
         "state",
         "generation",
         "reported",
+        "heard",
     ]
 
 
@@ -79,12 +80,28 @@ def test_a_machine_is_live_while_its_lease_is(config: ClusterConfig, expiry: int
 
 def test_of_two_interfaces_the_one_that_spoke_last_is_heard(config: ClusterConfig) -> None:
     words = {
-        FIRST: word("fetch", "2030-01-01T00:00:01+00:00"),
-        SECOND: word("ready", "2030-01-01T00:00:02+00:00", "ab"),
+        FIRST: word("fetch", "2029-12-31T23:59:01+00:00"),
+        SECOND: word("ready", "2029-12-31T23:59:02+00:00", "ab"),
     }
     node = view_node(config, words=words)
     assert (node.facts["state"], node.facts["generation"]) == ("ready", "ab")
     assert "state_ready" in node.groups
+
+
+@pytest.mark.parametrize(
+    ("heard", "state", "group"),
+    [
+        ("2029-12-31T23:50:01+00:00", "ready", "state_ready"),
+        ("2030-01-01T01:50:01+02:00", "ready", "state_ready"),
+        ("2029-12-31T23:49:59+00:00", "timed_out", "timed_out"),
+        ("2030-01-01T00:00:00", "timed_out", "timed_out"),
+        ("yesterday", "timed_out", "timed_out"),
+    ],
+)
+def test_a_node_that_fell_silent_has_timed_out(config: ClusterConfig, heard: str, state: str, group: str) -> None:
+    said = replace(word("ready", "2029-12-31T00:00:00+00:00"), heard=heard)
+    node = view_node(config, words={FIRST: said})
+    assert (node.facts["state"], node.facts["heard"], node.groups[-1]) == (state, heard, group)
 
 
 def test_a_masked_machine_is_not_shown(config: ClusterConfig) -> None:
