@@ -59,6 +59,7 @@ def test_a_node_has_its_name_by_dhcp_by_dns_and_by_itself(cluster: Cluster, name
     assert cluster.run(name, "hostname").strip() == name
     assert address in cluster.run(name, "resolvectl", "query", f"{name}.cluster.internal")
     assert f"{name}.cluster.internal" in cluster.run(name, "resolvectl", "query", address)
+    assert cluster.run("master", "getent", "hosts", name).split()[:2] == [address, f"{name}.cluster.internal"]
 
 
 @pytest.mark.usefixtures("nodes")

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from .._boot.dnsmasq import DNS_HOSTS
 from .._boot.files import apply_folder, plan_folder
+from .._boot.hosts import name_nodes
 from .._boot.images import Image, load_current_image
 from .._boot.kernels import apply_kernels, plan_kernels
 from .._boot.overrides import FILE as OVERRIDES
@@ -67,6 +69,10 @@ def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callab
     files = render_boot_files(registry, config, images, archives)
     # The boot script is last: a machine that finds it can already be reached by its name and address.
     problems += _tell_dnsmasq(config, files.dnsmasq, reload=reload, say=say)
+    try:
+        name_nodes(files.dnsmasq[DNS_HOSTS])
+    except PerceusError as error:
+        problems.append(error)
     bootable = [image for image in images.values() if isinstance(image, Image)]
     problems += apply_kernels(plan_kernels(config.tftp / "kernels", bootable, store=config.store))
     for folder, wanted in ((config.tftp / "grub", files.grub), (config.state_dir / "boot", files.boot)):
