@@ -34,7 +34,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
-sys.exit(reconcile.run(load_config(Path(sys.argv[2])), reload=lambda: os.kill(int(sys.argv[3]), signal.SIGHUP)))
+sys.exit(reconcile.run(lambda: load_config(Path(sys.argv[2])), reload=lambda: os.kill(int(sys.argv[3]), signal.SIGHUP)))
 """
 CLONE_NEWNET = 0x40000000
 MORTAL = ("setpriv", "--pdeathsig", "KILL")

@@ -177,7 +177,7 @@ def test_names_of_clients_run_nothing_and_are_told_by_mac(
 def test_names_of_clients_are_in_nothing_that_the_master_serves(config: ClusterConfig, marker: Path, kind: str) -> None:
     names = by_mac(HOSTILE, marker)
     write_leases(config, kind, names)
-    assert reconcile.run(config, reload=lambda: None, say=lambda _line: None) == 0
+    assert reconcile.run(lambda: config, reload=lambda: None, say=lambda _line: None) == 0
     served = [path for path in config.state_dir.rglob("*") if path.is_file()]
     text = "\n".join(path.read_text() for path in served) + "\n".join(path.name for path in served)
     assert text.count("52:54:00:00:00:") >= len(names), "nothing was adopted: this test proved nothing"
@@ -241,7 +241,7 @@ def test_a_hostile_name_in_the_registry_is_a_failure_that_names_its_line(
         assert done.returncode != 0
         assert "line 2: Cannot name a" in " ".join(done.stderr.split())
         with pytest.raises(PerceusError, match="line 2: Cannot name a"):
-            reconcile.run(config, reload=lambda: None, say=lambda _line: None)
+            reconcile.run(lambda: config, reload=lambda: None, say=lambda _line: None)
     assert not (tmp_path / "out").exists()
     assert not marker.exists()
 

@@ -171,14 +171,14 @@ def test_imported_nodes_get_their_addresses_and_masked_machines_none(
 ) -> None:
     config = importer.config
     importer.call(SAMPLES / "dhcpd.conf", check=False)
-    assert reconcile.run(config, reload=dnsmasq.reload, say=print) == 0
+    assert reconcile.run(lambda: config, reload=dnsmasq.reload, say=print) == 0
     deadline = time.monotonic() + 5
     while dnsmasq.look_up("n115.cluster.internal") != ["10.17.5.115"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert clients.boot("00:d0:68:12:09:c5").address == "10.17.5.101"
     assert clients.offers("00:e0:81:27:2a:f1") == []
-    assert reconcile.run(config, reload=dnsmasq.reload, say=print) == 0
+    assert reconcile.run(lambda: config, reload=dnsmasq.reload, say=print) == 0
     assert "00:e0:81:27:2a:f1" not in load_registry(config.registry).by_mac
 
 

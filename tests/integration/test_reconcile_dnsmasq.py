@@ -29,7 +29,7 @@ def run(config: ClusterConfig, dnsmasq: Any) -> Run:
 
     def run() -> list[str]:
         said: list[str] = []
-        assert reconcile.run(config, reload=dnsmasq.reload, say=said.append) == 0
+        assert reconcile.run(lambda: config, reload=dnsmasq.reload, say=said.append) == 0
         return said
 
     return run
@@ -102,7 +102,7 @@ def test_a_removed_node_leaves_no_file_and_no_name(run: Run, clients: Any, dnsma
     wait_for(["10.17.5.101"], lambda: dnsmasq.look_up(NAME))
     change_nodes(config, lambda _node: None)
     off = replace(config, adoption="off")
-    assert reconcile.run(off, reload=dnsmasq.reload, say=lambda _line: None) == 0
+    assert reconcile.run(lambda: off, reload=dnsmasq.reload, say=lambda _line: None) == 0
     wait_for([], lambda: dnsmasq.look_up(NAME))
     assert {path.name for path in snapshot(config)} == {
         "nodes.json",
@@ -124,7 +124,7 @@ def test_dnsmasq_is_told_by_the_next_run_when_one_could_not_tell_it(
     run()
     wait_for(["10.17.5.101"], lambda: dnsmasq.look_up(NAME))
     change_nodes(config, lambda node: replace(node, name="n150", address=IPv4Address("10.17.5.150")))
-    assert reconcile.run(config, reload=fail, say=lambda _line: None) == 1
+    assert reconcile.run(lambda: config, reload=fail, say=lambda _line: None) == 1
     assert dnsmasq.look_up(NAME) == ["10.17.5.101"]
     assert run() == []
     wait_for([], lambda: dnsmasq.look_up(NAME))

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from .._config import DEFAULT_CONFIG, ConfigError, load_config
@@ -28,11 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             inventory = importlib.import_module(".inventory", __package__)
             told: int = inventory.run(options.config, output=options.output)
             return told
-        config = load_config(options.config)
+        load = partial(load_config, options.config)
         if options.program == "check-config":
+            load()
             return 0
         # Loaded by name and on demand: a program that cannot be loaded must not stop the other.
-        status: int = importlib.import_module(f".{options.program}", __package__).run(config)
+        status: int = importlib.import_module(f".{options.program}", __package__).run(load)
         return status
     except ConfigError as error:
         for problem in error.problems:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,11 +44,13 @@ kill -HUP "$(cat /run/sshd.pid)"
 """
 
 
-def run(config: ClusterConfig) -> int:
+def run(load: Callable[[], ClusterConfig]) -> int:
     """Give keys until no node waits for one; return the exit status, 1 when a node could not be given its own.
 
-    A path unit does not start its service again for what changes while that runs; hence the rounds.
+    ``load`` returns the configuration. A path unit does not start its service again for what changes while that runs;
+    hence the rounds.
     """
+    config = load()
     runner = CommandRunner()
     tried: set[str] = set()
     failed = False

@@ -39,25 +39,33 @@ def reload_dnsmasq() -> None:
 
 
 def run(
-    config: ClusterConfig, *, reload: Callable[[], None] = reload_dnsmasq, say: Callable[[str], None] = say_in_journal
+    load: Callable[[], ClusterConfig],
+    *,
+    reload: Callable[[], None] = reload_dnsmasq,
+    say: Callable[[str], None] = say_in_journal,
 ) -> int:
-    """Reconcile until leases, registry and images have stood still for a whole round; return the exit status.
+    """Reconcile until configuration, leases, registry and images have stood still for a whole round; return the exit
+    status.
 
     A path unit does not start its service again for what changes while that runs; hence the rounds, be they many.
-    ``reload`` makes dnsmasq read its files anew, ``say`` takes a line for the journal. Raises :class:`PerceusError`
-    when nothing can be done; what can be worked around, such as the broken image of one VNFS, is said and makes the
-    status 1.
+    ``load`` returns the configuration as it is now, ``reload`` makes dnsmasq read its files anew, ``say`` takes a line
+    for the journal. Raises :class:`PerceusError` when nothing can be done; what can be worked around, such as the
+    broken image of one VNFS, is said once and makes the status 1 if it is so at the end.
     """
+    told: set[str] = set()
+    config = load()
     while True:
         before = _marks(config)
         with locked(config.lock, what="the registry"):
-            problems = _reconcile(config, reload=reload, say=say)
-        if _marks(config) == before:
-            break
+            problems = [str(problem) for problem in _reconcile(config, reload=reload, say=say)]
+        for problem in problems:
+            if problem not in told:
+                say(problem)
+        told.update(problems)
+        config, previous = load(), config
+        if config == previous and _marks(config) == before:
+            return 1 if problems else 0
         time.sleep(GULP)
-    for problem in problems:
-        say(str(problem))
-    return 1 if problems else 0
 
 
 def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callable[[str], None]) -> list[PerceusError]:

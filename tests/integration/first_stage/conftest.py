@@ -64,7 +64,7 @@ class FirstStage:
     def reconcile(self, *, status: int = 0) -> list[str]:
         """Run the reconciler; return its journal."""
         said: list[str] = []
-        assert reconcile.run(self.config, reload=lambda: None, say=said.append) == status, said
+        assert reconcile.run(lambda: self.config, reload=lambda: None, say=said.append) == status, said
         return said
 
     @property

@@ -50,9 +50,9 @@ def test_a_machine_becomes_a_node_and_everybody_sees_it(
     machine.udhcpc(MACS[0], name="busybox")
     wait_for({MACS[0]: "busybox"}, server.names)
     said: list[str] = []
-    assert reconcile.run(server.config, reload=lambda: None, say=said.append) == 0
+    assert reconcile.run(lambda: server.config, reload=lambda: None, say=said.append) == 0
     assert f"adopted {MACS[0]} as n101 10.17.5.101" in said
-    assert reconcile.run(server.config, reload=lambda: None, say=said.append) == 0
+    assert reconcile.run(lambda: server.config, reload=lambda: None, say=said.append) == 0
     machine.dhclient(MACS[1], name="debian")
     wait_for({MACS[0]: "busybox", MACS[1]: "debian"}, server.names)
 

@@ -97,7 +97,7 @@ class Cluster:
     def reconcile(self, reload: Callable[[], None] = lambda: None) -> list[str]:
         """Run the reconciler and return the lines of its journal."""
         said: list[str] = []
-        assert reconcile.run(self.config, reload=reload, say=said.append) == 0
+        assert reconcile.run(lambda: self.config, reload=reload, say=said.append) == 0
         return said
 
 

@@ -130,7 +130,7 @@ def keys(three: Cluster) -> Path:
 
 def known_hosts(cluster: Cluster) -> dict[str, str]:
     """Whose key the master knows under which name, after the identity service ran."""
-    assert identity.run(cluster.config) == 0
+    assert identity.run(lambda: cluster.config) == 0
     lines = (cluster.config.state_dir / "known_hosts").read_text().splitlines()
     return {line.split(",")[0]: line.split()[-1] for line in lines}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def run(cluster: ClusterConfig, on_line: Callable[[str], None] = lambda _line: N
         said.append(line)
         on_line(line)
 
-    return reconcile.run(cluster, reload=lambda: None, say=say), said
+    return reconcile.run(lambda: cluster, reload=lambda: None, say=say), said
 
 
 def tree(folder: Path) -> dict[Path, bytes]:
@@ -72,6 +73,47 @@ def test_a_machine_that_comes_during_the_run_is_adopted_by_it(cluster: ClusterCo
 
     lend(cluster, 20)
     assert run(cluster, another)[0] == 0
+    assert list(load_registry(cluster.registry).by_name) == ["n101", "n102"]
+
+
+def test_a_configuration_that_changes_during_the_run_counts_from_the_next_round(cluster: ClusterConfig) -> None:
+    said: list[str] = []
+
+    def load() -> ClusterConfig:
+        return replace(cluster, adoption="quarantine") if said else cluster
+
+    def say(line: str) -> None:
+        if not said:
+            lend(cluster, 20, 21)
+        said.append(line)
+
+    lend(cluster, 20)
+    assert reconcile.run(load, reload=lambda: None, say=say) == 0
+    assert list(load_registry(cluster.registry).by_name) == ["n101"]
+    assert "52:54:00:00:00:15 with 10.17.5.21 is quarantine" in said
+
+
+def test_the_last_word_on_the_configuration_counts_though_nothing_else_changes(cluster: ClusterConfig) -> None:
+    said: list[str] = []
+    lend(cluster, 20)
+    careful = replace(cluster, adoption="quarantine")
+    load = chain([careful], repeat(cluster)).__next__
+    assert reconcile.run(load, reload=lambda: None, say=said.append) == 0
+    assert "adopted 52:54:00:00:00:14 as n101 10.17.5.101" in said
+
+
+def test_a_problem_is_said_in_the_round_that_finds_it_and_once(cluster: ClusterConfig) -> None:
+    (cluster.store / "debian").mkdir(parents=True)
+    (cluster.store / "debian" / "current").symlink_to("/etc")
+
+    def another(line: str) -> None:
+        if line.startswith("Cannot boot"):
+            lend(cluster, 20, 21)
+
+    lend(cluster, 20)
+    status, said = run(cluster, another)
+    assert status == 1
+    assert [line.startswith("Cannot boot") for line in said].count(True) == 1
     assert list(load_registry(cluster.registry).by_name) == ["n101", "n102"]
 
 
