@@ -133,6 +133,11 @@ nodes:
       description: The variables of the node's inventory host.
       type: dict
       sample: {rack: 7}
+    overlays:
+      description: The node's own overlays.
+      type: list
+      elements: str
+      sample: []
     enabled:
       description: Whether the node may boot.
       type: bool
