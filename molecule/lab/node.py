@@ -29,8 +29,6 @@ def start(lab: Lab, machine: Machine) -> None:
     disk = lab.disk(machine)
     with disk.open("ab") as image:
         image.truncate(machine.disk << 20)
-    if machine.firmware != "bios" and not lab.variables(machine).exists():
-        shutil.copyfile(OVMF / VARIABLES[machine.firmware], lab.variables(machine))
     lab.console(machine).write_bytes(b"")
     process.start(
         network.inside(lab.switch, _build_qemu_argv(lab, machine, network.plug(lab, machine))),
@@ -62,33 +60,38 @@ def _holds_lease(lab: Lab, machine: Machine) -> bool:
 
 
 def _build_qemu_argv(lab: Lab, machine: Machine, tap: str) -> list[str]:
-    """TCG with one vCPU: KVM guests hang on some hosts that have it, and one vCPU boots faster than two."""
-    firmware, nic = _build_firmware_argv(lab, machine)
+    """TCG with one vCPU: KVM guests hang on some hosts that have it, and one vCPU boots faster than two.
+
+    QEMU's ROM for UEFI is an iPXE, which would be no test of the firmware's own boot from the network.
+    """
+    rom = "" if machine.firmware == "bios" else ",romfile="
     return [
-        "qemu-system-x86_64", "-name", machine.name, *firmware, "-accel", "tcg,thread=multi",
+        "qemu-system-x86_64", "-name", machine.name, "-accel", "tcg,thread=multi",
+        *build_firmware_argv(machine.firmware, lab.variables(machine)),
         "-cpu", "qemu64", "-smp", "1", "-m", str(machine.memory), "-nodefaults", "-display", "none", "-monitor", "none",
         "-chardev", f"file,id=console,path={lab.console(machine)},append=on", "-serial", "chardev:console",
         "-device", "virtio-rng-pci",
         "-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no",
-        "-device", f"virtio-net-pci,netdev=net,mac={machine.mac},bootindex=0{nic}",
+        "-device", f"virtio-net-pci,netdev=net,mac={machine.mac},bootindex=0{rom}",
         "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={lab.disk(machine)}",
         "-device", "virtio-blk-pci,drive=disk,bootindex=1",
     ]  # fmt: skip
 
 
-def _build_firmware_argv(lab: Lab, machine: Machine) -> tuple[list[str], str]:
-    """Return the arguments for machine and firmware, and what is added to the NIC's.
+def build_firmware_argv(firmware: str, variables: Path) -> list[str]:
+    """Return what makes QEMU a machine with this firmware, which remembers things in ``variables``.
 
-    ``graphics=off`` has SeaBIOS and iPXE speak on the serial line. QEMU's ROM for UEFI is an iPXE, which would be no
-    test of the firmware's own boot from the network.
+    ``graphics=off`` has SeaBIOS and iPXE speak on the serial line.
     """
-    if machine.firmware == "bios":
-        return ["-machine", "pc,graphics=off"], ""
+    if firmware == "bios":
+        return ["-machine", "pc,graphics=off"]
+    if not variables.exists():
+        shutil.copyfile(OVMF / VARIABLES[firmware], variables)
     argv = [
         "-machine", "q35,smm=on", "-global", "ICH9-LPC.disable_s3=1",
-        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF / CODE[machine.firmware]}",
-        "-drive", f"if=pflash,unit=1,format=raw,file={lab.variables(machine)}",
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF / CODE[firmware]}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={variables}",
     ]  # fmt: skip
-    if machine.firmware == "secure":
+    if firmware == "secure":
         argv += ["-global", "driver=cfi.pflash01,property=secure,value=on"]
-    return argv, ",romfile="
+    return argv

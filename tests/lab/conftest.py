@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -117,10 +117,10 @@ class Cluster:
     def console(self, name: str, lines: int = 60) -> str:
         return console.tail(self.lab.console(self.lab.machine(name)), lines)
 
-    def power_cycle(self, name: str) -> int:
-        """Pull the plug and power on; return where the report log ended before."""
+    def power_cycle(self, name: str, *, firmware: str = "bios") -> int:
+        """Pull the plug and power on, as a machine with this firmware; return where the report log ended before."""
         since = self.log_end
-        node.reset(self.lab, self.lab.machine(name))
+        node.reset(self.lab, replace(self.lab.machine(name), firmware=firmware))
         return since
 
 
