@@ -65,6 +65,10 @@ options:
           - The address, of one node.
           - A new node has the one of its number, or else the last of the cluster's node range that no node has.
         type: str
+      overlays: &overlays
+        description: The node's own overlays, beside those of its group, its VNFS and all nodes.
+        type: list
+        elements: str
       description: &description
         description: A line for people.
         type: str
@@ -79,6 +83,7 @@ options:
   console: *console
   kernel_args: *kernel_args
   address: *address
+  overlays: *overlays
   description: *description
   variables: *variables
   state:
@@ -194,6 +199,7 @@ NODE = {
     "console": {"type": "str"},
     "kernel_args": {"type": "str"},
     "address": {"type": "str"},
+    "overlays": {"type": "list", "elements": "str"},
     "description": {"type": "str"},
     "variables": {"type": "dict"},
 }

@@ -18,7 +18,9 @@ from .source import Source
 LOGIN = 60  # seconds for one login and what it does
 SILENCE = 120  # seconds without a byte from rsync
 
-_INSPECT = "cat /run/perceus/vnfs /run/perceus/generation /proc/cmdline /proc/self/mountinfo"
+_INSPECT = """cat /run/perceus/vnfs /run/perceus/generation /proc/cmdline /proc/self/mountinfo
+[ ! -e /run/perceus/overlay ] || { echo; cat /run/perceus/overlay; }
+"""
 # The image carries its own ld.so.cache. A node in a test has no systemd.
 _FINISH = """set -eu
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
@@ -33,12 +35,15 @@ cat > /run/perceus/generation
 
 @dataclass(frozen=True)
 class Running:
-    """What a node says of itself: its VNFS, its generation now, the one that it booted, and its mount points."""
+    """What a node says of itself: its VNFS, its generation now, the one that it booted, its mount points, and the files
+    that it has by overlays.
+    """
 
     vnfs: str
     generation: str
     booted: str
     mounts: tuple[str, ...]
+    overlaid: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Push:
         argv = build_rsync_argv(
             self.source.folder,
             login,
-            rules=build_rules(self.skip_of(login.name), node.mounts),
+            rules=build_rules(self.skip_of(login.name), (*node.mounts, *node.overlaid)),
             delete=self.options.delete,
             dry_run=self.options.dry_run,
             timeout=SILENCE,
@@ -126,7 +131,8 @@ def parse_running(output: str) -> Running:
     Raises :class:`PerceusError` when it says something else.
     """
     try:
-        vnfs, generation, cmdline, mountinfo = output.split("\n", 3)
+        vnfs, generation, cmdline, rest = output.split("\n", 3)
+        mountinfo, _gap, overlaid = rest.partition("\n\n")
         mounts = [mount.decode(errors="surrogateescape") for mount in mounts_below(mountinfo.encode(), b"")]
     except (ValueError, IndexError) as error:
         raise PerceusError("it does not say what it runs", hint="Reboot it") from error
@@ -137,4 +143,5 @@ def parse_running(output: str) -> Running:
         generation=generation,
         booted=booted if is_generation(booted) else "",
         mounts=tuple(mount for mount in mounts if mount != "/"),
+        overlaid=tuple(f"/{name}" for name in overlaid.splitlines()),
     )

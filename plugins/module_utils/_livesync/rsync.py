@@ -28,7 +28,7 @@ class Transfer:
 
 
 def build_rules(skip: Patterns, mounts: Iterable[str]) -> list[str]:
-    """Return filter rules that leave alone what is the node's own: ``skip`` patterns and what is mounted.
+    """Return filter rules that leave alone what is the node's own: ``skip`` patterns, and ``mounts`` and other paths.
 
     A skipped path is neither sent nor deleted. Below a pattern that ends in ``/**`` folders are made nevertheless, so
     that a new service finds the one for its log, unless another pattern matches them: rsync takes the first that does.

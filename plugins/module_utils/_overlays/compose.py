@@ -51,6 +51,13 @@ def compose(
     return tuple(files[name] for name in sorted(files))
 
 
+def check_overlay(overlay: Overlay) -> None:
+    """Raise :class:`PerceusError` when a file of it, not counting templates, holds a secret."""
+    for source in overlay.files:
+        if not is_template(source):
+            _place(source.name, source, source.content, Active(overlay.name, "all"))
+
+
 def is_template(source: SourceFile) -> bool:
     return source.name.endswith(SUFFIX) and not source.target
 

@@ -17,13 +17,16 @@ from .templates import Templates
 
 
 class Composer:
-    """Composes the files of nodes; every method raises :class:`PerceusError` when a node cannot be given its own."""
+    """Composes the files of nodes. ``given`` stand for the sources of their names.
 
-    def __init__(self, registry: Registry, config: ClusterConfig) -> None:
+    Every method raises :class:`PerceusError` when a node cannot be given its own.
+    """
+
+    def __init__(self, registry: Registry, config: ClusterConfig, *given: Overlay) -> None:
         self._registry = registry
         self._config = config
         self._templates = Templates()
-        self._read: dict[str, Overlay | PerceusError] = {}
+        self._read: dict[str, Overlay | PerceusError] = {overlay.name: overlay for overlay in given}
         self._same: dict[tuple[Active, ...], tuple[NodeFile, ...]] = {}  # of overlays without templates
 
     def active(self, node: Node) -> tuple[Active, ...]:
@@ -33,14 +36,15 @@ class Composer:
     def compose(self, node: Node) -> tuple[NodeFile, ...]:
         """Return the files of a node, by name."""
         active = self.active(node)
-        overlays = {origin.overlay: self._overlay(origin.overlay) for origin in active}
+        overlays = {origin.overlay: self.overlay(origin.overlay) for origin in active}
         if any(is_template(file) for overlay in overlays.values() for file in overlay.files):
             return compose(active, overlays, self._facts(node), self._templates)
         if active not in self._same:
             self._same[active] = compose(active, overlays, {}, self._templates)
         return self._same[active]
 
-    def _overlay(self, name: str) -> Overlay:
+    def overlay(self, name: str) -> Overlay:
+        """Return an overlay as it lies on the master."""
         if name not in self._read:
             try:
                 self._read[name] = load_overlay(self._config.overlays, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .._errors import PerceusError
 from .._names import parse_group_name, parse_vnfs_name
@@ -44,14 +45,24 @@ def find_active(node: Node, registry: Registry, *, vnfs: str) -> tuple[Active, .
     return tuple(found.values())
 
 
-def find_scopes(overlay: str, registry: Registry) -> dict[str, list[str]]:
-    """Return the names for which an overlay is active, by scope; that of all nodes is ``all``."""
+def find_nodes(overlay: str, registry: Registry, *, default_vnfs: str) -> list[str]:
+    """Return the names of the nodes that get an overlay."""
+    return [
+        node.name
+        for node in registry.nodes
+        for active in find_active(node, registry, vnfs=registry.effective_vnfs(node, default=default_vnfs).value)
+        if active.overlay == overlay
+    ]
+
+
+def find_scopes(overlay: str, registry: Registry) -> dict[str, Any]:
+    """Return whether an overlay is active for ``all`` nodes, and for which ``vnfs``, ``groups`` and ``own_nodes``."""
     vnfs = [name for name, overlays in registry.overlays.items() if overlay in overlays]
     return {
-        "all": ["all"] if ALL_VNFS in vnfs else [],
+        "all": ALL_VNFS in vnfs,
         "vnfs": sorted(name for name in vnfs if name != ALL_VNFS),
-        "group": sorted(name for name, group in registry.groups.items() if overlay in group.overlays),
-        "node": [node.name for node in registry.nodes if overlay in node.overlays],
+        "groups": sorted(name for name, group in registry.groups.items() if overlay in group.overlays),
+        "own_nodes": [node.name for node in registry.nodes if overlay in node.overlays],
     }
 
 

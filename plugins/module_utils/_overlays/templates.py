@@ -33,9 +33,9 @@ class Templates:
     def render(self, text: str, facts: Mapping[str, Any], *, what: str) -> dict[str | None, str]:
         """Return what ``text`` gives with these facts, by the name of the file; None is the template's own.
 
-        ``file('NAME')`` in a template begins another file, beside that; a template that does so at once has none of its
-        own. Beside Jinja2's filters there are ``quote``, for a word of a shell script, and ``line``, which refuses
-        what does not fit in one line. Raises :class:`PerceusError`; ``what`` names the template in it.
+        ``file('NAME')`` in a template begins another file, beside that. Where a template gives nothing but blanks there
+        is no file of its own. Beside Jinja2's filters there are ``quote``, for a word of a shell script, and ``line``,
+        which refuses what does not fit in one line. Raises :class:`PerceusError`; ``what`` names the template in it.
         """
         jinja2 = self._load()
         mark = f"\0{secrets.token_hex(16)}\0"
@@ -48,7 +48,7 @@ class Templates:
         except (jinja2.TemplateError, *_WRONG) as error:
             raise _failure(what, str(error)) from error
         own, *parts = rendered.split(mark)
-        files: dict[str | None, str] = {None: own} if own.strip() or not parts else {}
+        files: dict[str | None, str] = {None: own} if own.strip() else {}
         for name, content in zip(parts[::2], parts[1::2]):
             files[name] = content.removeprefix("\n")
         return files

@@ -14,10 +14,10 @@ from .conftest import Cluster, mac
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda text: text.replace('"n102"', '"N102"'), "line 10: Cannot name a node 'N102'"),
-        (lambda text: text.replace('"n102"', '"n101"'), "line 10: name n101 belongs to node 'n101' already"),
-        (lambda text: text.replace(mac(2), mac(1)), f"line 10: MAC {mac(1)} belongs to node 'n101' already"),
-        (lambda text: text.replace("5.102", "5.101"), "line 10: address 10.17.5.101 belongs to node 'n101' already"),
+        (lambda text: text.replace('"n102"', '"N102"'), "line 11: Cannot name a node 'N102'"),
+        (lambda text: text.replace('"n102"', '"n101"'), "line 11: name n101 belongs to node 'n101' already"),
+        (lambda text: text.replace(mac(2), mac(1)), f"line 11: MAC {mac(1)} belongs to node 'n101' already"),
+        (lambda text: text.replace("5.102", "5.101"), "line 11: address 10.17.5.101 belongs to node 'n101' already"),
         (lambda text: text.replace('"viz": {}', '"viz": {"vnfs": 7}'), "line 4: 'vnfs' of group 'viz' cannot be 7"),
         (lambda text: text[: len(text) // 2], "not JSON"),
         (lambda text: text[:-3], "not JSON"),

@@ -223,6 +223,18 @@ def test_what_is_mounted_on_a_node_is_left_alone(cluster: Any, nodes: list[Any],
         assert [path.name for path in (node.root / folder).iterdir()] == ["results"]
 
 
+def test_what_a_node_has_by_overlays_is_left_alone(nodes: list[Any], livesync: Livesync) -> None:
+    """Be it in the image, be it not."""
+    (node, _) = nodes
+    for name in ("etc/motd", "etc/perceus.site"):
+        (node.root / name).write_text("of an overlay\n")
+    (node.root / "run/perceus/overlay").write_text("etc/motd\netc/perceus.site\n")
+    result = livesync(nodes=["n101"])
+    assert not result["failed"], result
+    assert [(node.root / name).read_text() for name in ("etc/motd", "etc/perceus.site")] == ["of an overlay\n"] * 2
+    assert not (node.root / "etc/gone").exists()
+
+
 def test_deletion_can_be_turned_off(nodes: list[Any], livesync: Livesync) -> None:
     assert not livesync(nodes=["n101"], delete=False)["failed"]
     assert (nodes[0].root / "etc/gone").exists()

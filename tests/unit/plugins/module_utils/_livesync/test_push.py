@@ -23,6 +23,13 @@ def test_a_node_names_its_generations_and_what_is_mounted() -> None:
     assert node.mounts == ("/etc/machine-id", "/my scratch")
 
 
+def test_a_node_names_what_it_has_by_overlays() -> None:
+    node = parse_running(f"{SAID}\netc/motd\netc/perceus/init.d/10-x\n")
+    assert node.overlaid == ("/etc/motd", "/etc/perceus/init.d/10-x")
+    assert node.mounts == parse_running(SAID).mounts
+    assert parse_running(SAID).overlaid == ()
+
+
 @pytest.mark.parametrize("said", ["", "debian\n", "debian\n0123456789abcdef\nquiet\nnot mountinfo\n"])
 def test_a_node_that_says_something_else_is_an_error_of_its_own(said: str) -> None:
     with pytest.raises(PerceusError, match="does not say what it runs"):

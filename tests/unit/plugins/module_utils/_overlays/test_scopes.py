@@ -62,7 +62,7 @@ def test_what_was_said_last_of_each_scope_is_so(node: Node, said: list[tuple[str
     order = [SCOPES.index(scope) for _overlay, scope in found(registry)]
     assert order == sorted(order)
     for overlay, having in scopes.items():
-        assert [scope for scope, of in find_scopes(overlay, registry).items() if of] == having
+        assert [bool(of) for of in find_scopes(overlay, registry).values()] == [scope in having for scope in SCOPES]
 
 
 @given(said=changes)
