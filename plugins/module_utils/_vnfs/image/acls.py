@@ -13,16 +13,12 @@ import stat
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..._errors import PerceusError
 from ..work.sandbox import chase
-
-if TYPE_CHECKING:
-    from .entry import Entry
+from .entry import ACCESS, DEFAULT, Entry
 
 ACLS = "usr/lib/perceus/acls"
-ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 _LISTS = {ACCESS, DEFAULT}
 
 # <linux/posix_acl_xattr.h>: a version, then tag, permissions and id of each line, little endian

@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .acls import ACCESS, DEFAULT
-
+ACCESS, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"  # acl(5)
 KEPT_ATTRIBUTES = ("security.", "trusted.", "user.")
 JOURNAL = "var/log/journal"  # tmpfiles.d(5) sets its access control lists at each boot
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.acls import ACCESS, DEFAULT
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.entry import ACCESS, DEFAULT
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import Manifest, walk_tree
 
 NAMES = ("plain", "a b", " lead", "trail ", "new\nline", "tab\t", "back\\slash", "\\041", "#hash", "schön",
