@@ -9,21 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
-from ._errors import PerceusError
 from ._lines import lines_with
-from ._names import parse_mac
-from ._reports import TAIL, LastWord, Report, last_words, load_reports, load_tail
+from ._reports import TAIL, LastWord, Report, last_words, load_reports, load_tail, spellings
 
 LOG = "heartbeats.log"  # beside the reports
 
-# There may be hundreds of thousands; nginx writes every line in this order, and escapes what others wrote.
+# There may be hundreds of thousands. nginx writes every line in this order, and escapes what others wrote.
 _LINE = re.compile(
-    r'^\{"time": "([^"\\]+)", "address": "([0-9.]+)", "stage": "heartbeat", "mac": "([0-9A-Za-z:%-]+)",'
+    r'^\{"time": "([^"\\]+)", "address": "([0-9.]+)", "stage": "heartbeat", "mac": "([0-9A-Fa-f:%]+)",'
     r' "generation": "([0-9a-f]{0,16})", "boot": "([0-9a-f-]{0,64})"',
     re.ASCII | re.MULTILINE,
 )
@@ -48,7 +46,7 @@ def load_words(
     words = last_words(load_reports(reports, tail=tail, only=only), addresses=addresses)
     text = load_tail(reports.with_name(LOG), tail)
     if only is not None:
-        text = "\n".join(lines_with((form for mac in only for form in (mac, quote(mac))), text))
+        text = "\n".join(lines_with(spellings(only), text))
     for mac, beat in parse_heartbeats(text, addresses=addresses).items():
         word = words.get(mac)
         if word is None:
@@ -61,13 +59,6 @@ def load_words(
 
 def parse_heartbeats(text: str, *, addresses: Mapping[str, IPv4Address]) -> dict[str, Heartbeat]:
     """Return the last heartbeat of each machine in ``text`` by MAC, of those that came from the machine's address."""
-    last = {match.group(3, 2): Heartbeat(*match.group(1, 4, 5)) for match in _LINE.finditer(text)}
-    beats = {}
-    for (said, address), beat in last.items():
-        try:
-            mac, sender = parse_mac(unquote(said)), IPv4Address(address)
-        except (PerceusError, AddressValueError):
-            continue
-        if addresses.get(mac) == sender:
-            beats[mac] = beat
-    return beats
+    last = {(unquote(match[3]), match[2]): match.group(1, 4, 5) for match in _LINE.finditer(text)}
+    said = ((mac, last.get((mac, str(address)))) for mac, address in addresses.items())
+    return {mac: Heartbeat(*beat) for mac, beat in said if beat}

@@ -76,8 +76,14 @@ def load_reports(log: Path, *, tail: int = TAIL, only: Collection[str] | None = 
     """
     text = load_tail(log, tail)
     if only is not None:
-        text = "\n".join(lines_with((form for mac in only for form in (mac, quote(mac))), text))
+        text = "\n".join(lines_with(spellings(only), text))
     return list(parse_reports(text))
+
+
+def spellings(macs: Iterable[str]) -> Iterator[str]:
+    """Yield how MACs may stand in a line: as they are, or as one version of curl or another encodes them."""
+    for mac in macs:
+        yield from (mac, quote(mac), quote(mac).lower())
 
 
 def last_words(reports: Iterable[Report], *, addresses: Mapping[str, IPv4Address]) -> dict[str, LastWord]:

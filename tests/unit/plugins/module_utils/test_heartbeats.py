@@ -30,13 +30,14 @@ def test_a_node_is_heard_by_its_heartbeats_and_is_what_it_reported(reports: Path
 
 def test_a_report_after_the_last_heartbeat_counts(reports: Path) -> None:
     reports.write_text(line(stage="fetch", time=LATER))
-    reports.with_name("heartbeats.log").write_text(line(stage="heartbeat"))
+    reports.with_name("heartbeats.log").write_text(line(stage="heartbeat", mac=ENCODED))
     word = load_words(reports, addresses=ADDRESSES)[MAC]
     assert (word.report.stage, word.heard) == ("fetch", LATER)
 
 
-def test_a_node_whose_reports_are_rotated_away_is_ready(reports: Path) -> None:
-    reports.with_name("heartbeats.log").write_text(line(stage="heartbeat", mac=ENCODED))
+@pytest.mark.parametrize("colon", [":", "%3A", "%3a"])
+def test_a_node_whose_reports_are_rotated_away_is_ready(reports: Path, colon: str) -> None:
+    reports.with_name("heartbeats.log").write_text(line(stage="heartbeat", mac=MAC.replace(":", colon)))
     for only in (None, [MAC]):
         word = load_words(reports, addresses=ADDRESSES, only=only)[MAC]
         assert (word.report.stage, word.generation, word.heard) == ("ready", GENERATION, word.report.time)
@@ -45,8 +46,9 @@ def test_a_node_whose_reports_are_rotated_away_is_ready(reports: Path) -> None:
 
 def test_no_machine_beats_for_another() -> None:
     addresses = {**ADDRESSES, OTHER_MAC: IPv4Address(OTHER_ADDRESS)}
-    beats = line(stage="heartbeat"), line(stage="heartbeat", address=OTHER_ADDRESS, time=LATER)
-    assert {mac: beat.time for mac, beat in parse_heartbeats("".join(beats), addresses=addresses).items()} == {
+    own = line(stage="heartbeat", mac=ENCODED)
+    forged = line(stage="heartbeat", mac=ENCODED, address=OTHER_ADDRESS, time=LATER)
+    assert {mac: beat.time for mac, beat in parse_heartbeats(own + forged, addresses=addresses).items()} == {
         MAC: "2030-01-01T00:00:00+00:00"
     }
 
@@ -54,11 +56,11 @@ def test_no_machine_beats_for_another() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        line(),
+        line(mac=ENCODED),
         line(stage="heartbeat", mac="nonsense"),
-        line(stage="heartbeat", address="300.1.1.1"),
-        line(stage='", "stage": "heartbeat'),
-        "x" + line(stage="heartbeat"),
+        line(stage="heartbeat", mac=ENCODED, address="300.1.1.1"),
+        line(stage='", "stage": "heartbeat', mac=ENCODED),
+        "x" + line(stage="heartbeat", mac=ENCODED),
     ],
 )
 def test_what_is_no_heartbeat_counts_for_nothing(other: str) -> None:

@@ -43,6 +43,12 @@ def test_values_are_decoded_as_in_a_url() -> None:
     assert (report.mac, report.hostkey, report.detail) == (MAC, "AAAA+x=", "wanted a?got b+")
 
 
+@pytest.mark.parametrize("colon", [":", "%3A", "%3a"])
+def test_a_machine_is_found_however_its_address_is_encoded(tmp_path: Path, colon: str) -> None:
+    (tmp_path / "reports.log").write_text(line(mac=MAC.replace(":", colon)) + line(mac="52:54:00:00:00:02"))
+    assert [report.mac for report in load_reports(tmp_path / "reports.log", only=[MAC])] == [MAC]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
