@@ -8,6 +8,7 @@ the kernel's command line, a folder and an Ansible group.
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from typing import Any
 
@@ -22,6 +23,20 @@ _MAC_FORMS = re.compile(
 )
 _CONSOLE = re.compile(r"[A-Za-z0-9]+(?:,[A-Za-z0-9]+)*", re.ASCII)
 _VARIABLE = re.compile(r"(?!perceus_)[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
+# What Ansible gives each host itself, whatever an inventory says, and the functions of its templates.
+_ANSIBLES_OWN = frozenset(
+    {"ansible_async_path", "ansible_collection_name", "ansible_config_file", "ansible_dependent_role_names"}
+    | {"ansible_diff_mode", "ansible_facts", "ansible_forks", "ansible_inventory_sources", "ansible_limit"}
+    | {"ansible_play_batch", "ansible_play_hosts", "ansible_play_hosts_all", "ansible_play_name"}
+    | {"ansible_play_role_names", "ansible_playbook_python", "ansible_role_name", "ansible_role_names"}
+    | {"ansible_run_tags", "ansible_search_path", "ansible_skip_tags", "ansible_verbosity", "ansible_version"}
+    | {"environment", "group_names", "groups", "hostvars", "inventory_dir", "inventory_file", "inventory_hostname"}
+    | {"inventory_hostname_short", "omit", "play_hosts", "playbook_dir", "role_name", "role_names", "role_path"}
+    | {"role_uuid", "vars"}
+    | {"cycler", "dict", "joiner", "lipsum", "lookup", "namespace", "now", "q", "query", "range", "undef"}
+)
+# Of the variables by which Ansible reaches a host, those that run nothing on the machine on which Ansible runs.
+_WAYS_TO_A_NODE = frozenset({"ansible_host", "ansible_user", "ansible_port", "ansible_python_interpreter"})
 _UNKNOWN_MACHINE = re.compile(r"mac-[0-9a-f]{12}", re.ASCII)
 # iPXE expands ${}, joins commands with && and ||, and strips quotes and backslashes: none of these may come through it.
 _KERNEL_ARGS = re.compile(r"[A-Za-z0-9_.,:;=/@%+~()\[\] -]{0,400}", re.ASCII)
@@ -144,11 +159,30 @@ def parse_variables(value: dict[Any, Any]) -> dict[str, Any]:
                 f"Cannot name a variable {name!r}: not a plain name, or one of the inventory's own",
                 hint="Begin with a letter or '_', use letters, digits and '_', and not the prefix 'perceus_'",
             )
+        if name in _ANSIBLES_OWN or keyword.iskeyword(name):
+            raise PerceusError(
+                f"Cannot name a variable {name!r}: the word is Ansible's or Python's own", hint="Use another name"
+            )
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise PerceusError(f"Cannot keep variables {', '.join(value)}: {error}") from error
     return value
+
+
+def parse_foreign_variables(value: dict[Any, Any]) -> dict[str, Any]:
+    """Return ``value`` as :func:`parse_variables` does, if who said it, not the operator, may say so."""
+    for name in parse_variables(value):
+        if is_operators_variable(name):
+            raise PerceusError(
+                f"Cannot take over the variable {name!r}: it decides where and how Ansible runs programs"
+            )
+    return value
+
+
+def is_operators_variable(name: str) -> bool:
+    """Whether this variable could make Ansible run programs on the machine on which it runs itself."""
+    return name.startswith("ansible_") and name not in _WAYS_TO_A_NODE
 
 
 def parse_client_name(value: str) -> str:

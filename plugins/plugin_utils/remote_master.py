@@ -23,6 +23,7 @@ from ansible.module_utils.urls import ConnectionError as AnsibleConnectionError
 from ansible.module_utils.urls import open_url
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import CommandError, PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._inventory.snapshot import Snapshot, parse_snapshot
+from ansible_collections.perceus.cluster.plugins.module_utils._names import is_operators_variable
 from ansible_collections.perceus.cluster.plugins.module_utils._process import Runner
 
 # Fixed words, which every login shell and a forced command in authorized_keys take alike.
@@ -45,10 +46,32 @@ def load_remote_snapshot(url: str, *, token: str, ca_file: Path | None, timeout:
     """Return the inventory of the master at ``url``; raises :class:`PerceusError`. ``timeout`` is in seconds."""
     master = parse_master(url)
     if master.scheme == "ssh":
-        return parse_snapshot(read_by_ssh(master, timeout=timeout, runner=runner), source=repr(url))
+        return parse_remote_snapshot(read_by_ssh(master, timeout=timeout, runner=runner), url)
     document, warnings = read_by_https(master, token=token, ca_file=ca_file, timeout=timeout)
-    snapshot = parse_snapshot(document, source=repr(url))
+    snapshot = parse_remote_snapshot(document, url)
     return replace(snapshot, warnings=(*snapshot.warnings, *warnings))
+
+
+def parse_remote_snapshot(document: str | bytes, url: str) -> Snapshot:
+    """Return what the master at ``url`` says, less the variables by which it could run programs here.
+
+    Raises :class:`PerceusError`.
+    """
+    snapshot = parse_snapshot(document, source=repr(url))
+    refused = sorted(
+        {name for machine in snapshot.machines for name in filter(is_operators_variable, machine.variables)}
+    )
+    if not refused:
+        return snapshot
+    warning = PerceusError(
+        f"Cannot take over {', '.join(refused)} from {url}: it decides where and how Ansible runs programs",
+        hint="Set such variables beside the inventory source, in group_vars or host_vars",
+    )
+    machines = tuple(
+        replace(machine, variables={name: machine.variables[name] for name in machine.variables if name not in refused})
+        for machine in snapshot.machines
+    )
+    return replace(snapshot, machines=machines, warnings=(*snapshot.warnings, str(warning)))
 
 
 def parse_master(url: str) -> SplitResult:

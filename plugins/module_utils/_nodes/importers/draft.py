@@ -18,11 +18,11 @@ from ..._names import (
     parse_boot,
     parse_console,
     parse_description,
+    parse_foreign_variables,
     parse_group_name,
     parse_kernel_args,
     parse_mac,
     parse_node_name,
-    parse_variables,
     parse_vnfs_name,
 )
 from .reasons import reason_for
@@ -170,7 +170,7 @@ class Draft:
         variables: Row = {}
         for name, value in entry.variables.items():
             said = {re.sub("[ .-]", "_", name): value}
-            variables.update(self._checked(parse_variables, said, entry.line, what) or {})
+            variables.update(self._checked(parse_foreign_variables, said, entry.line, what) or {})
         return {"variables": variables} if variables else {}
 
     def _checked(self, parse: Callable[[Any], T], raw: Any, line: int, what: str) -> T | None:

@@ -5,13 +5,16 @@ import re
 from collections.abc import Callable
 
 import pytest
+from ansible import constants
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._names import (
     parse_client_name,
+    parse_foreign_variables,
     parse_group_name,
     parse_kernel_args,
     parse_mac,
     parse_node_name,
+    parse_variables,
     parse_vnfs_name,
     unknown_machine_name,
 )
@@ -160,3 +163,23 @@ def test_kernel_arguments_that_ipxe_would_change_are_refused(value: str) -> None
 
 def test_an_unknown_machine_is_called_after_its_mac() -> None:
     assert unknown_machine_name("52:54:00:ab:cd:01") == "mac-525400abcd01"
+
+
+def test_variables_keep_their_values() -> None:
+    variables = {"rack": 7, "bmc": {"address": "192.0.2.1"}, "ansible_connection": "local"}
+    assert parse_variables(variables) == variables
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*constants.INTERNAL_STATIC_VARS, "vars", "omit", "lookup", "class", "None", "is"})
+)
+def test_no_variable_has_a_word_of_ansible_or_python_for_a_name(name: str) -> None:
+    with pytest.raises(PerceusError, match="Ansible's or Python's own"):
+        parse_variables({name: 1})
+
+
+@pytest.mark.parametrize("name", ["ansible_connection", "ansible_ssh_common_args", "ansible_shell_executable"])
+def test_others_do_not_decide_where_and_how_ansible_runs_programs(name: str) -> None:
+    with pytest.raises(PerceusError, match=f"Cannot take over the variable '{name}'"):
+        parse_foreign_variables({"rack": 7, name: "x"})
+    assert parse_foreign_variables({"rack": 7, "ansible_port": 2222}) == {"rack": 7, "ansible_port": 2222}

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.plugin_utils.remote_master import (
     COMMAND,
     build_ssh_argv,
     parse_master,
+    parse_remote_snapshot,
     read_by_https,
 )
 
@@ -60,3 +63,19 @@ def test_what_is_no_token_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(PerceusError, match="PERCEUS_INVENTORY_TOKEN") as caught:
         read_by_https(parse_master("https://master"), token=token, ca_file=None, timeout=1)
     assert not token or token not in str(caught.value)
+
+
+def test_a_master_does_not_decide_where_and_how_programs_run_here() -> None:
+    machine = {"name": "n101", "groups": ["nodes"], "facts": {}}
+    variables = {"rack": 7, "ansible_user": "admin", "ansible_connection": "local"}
+    document = {
+        "format": "perceus-inventory",
+        "version": 1,
+        "warnings": [],
+        "vnfs": {},
+        "machines": [{**machine, "variables": variables}],
+    }
+    snapshot = parse_remote_snapshot(json.dumps(document), "ssh://master")
+    assert snapshot.machines[0].variables == {"rack": 7, "ansible_user": "admin"}
+    [warning] = snapshot.warnings
+    assert warning.startswith("Cannot take over ansible_connection from ssh://master:")

@@ -121,6 +121,16 @@ def test_a_variable_that_cannot_be_one_does_not_spoil_the_others() -> None:
     assert "perceus_mac" in found.left_out[0].reason
 
 
+def test_a_variable_that_would_run_programs_on_the_controller_is_left_out_and_listed() -> None:
+    draft = Draft()
+    entry = draft.begin("n1", 1)
+    entry.macs.append((MAC, 1))
+    entry.variables.update({"ansible_connection": "local", "ansible_user": "root"})
+    found = draft.result()
+    assert found.nodes[0]["variables"] == {"ansible_user": "root"}
+    assert "Cannot take over the variable 'ansible_connection'" in found.left_out[0].reason
+
+
 def test_what_is_left_out_again_and_again_is_listed_once() -> None:
     draft = Draft()
     for line in (3, 7, 9):
