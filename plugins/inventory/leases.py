@@ -209,10 +209,13 @@ class InventoryModule(BaseInventoryPlugin, BatchedConstructable, Cacheable):
         if not self.get_option("cache"):
             return self._load()
         if may_read:
-            with contextlib.suppress(KeyError):  # nothing is there, or it is too old
+            with contextlib.suppress(
+                KeyError, PerceusError
+            ):  # nothing is there, or what is too old or another version's
                 return parse_snapshot(self._cache[key], source="the cache")
         snapshot = self._load()
-        self._cache[key] = render_snapshot(snapshot)
+        if not snapshot.is_recalled:
+            self._cache[key] = render_snapshot(snapshot)
         return snapshot
 
     def _load(self) -> Snapshot:

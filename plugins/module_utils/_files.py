@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ._errors import PerceusError
 
+BESIDE = ".{}.perceus-new-"  # how the name of a file begins that is to become another one; no editor's does
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename inside ``folder`` survive a power cut."""
@@ -36,7 +38,7 @@ def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644) -
         pass  # absent or unreadable: the write below says why
     beside = None
     try:
-        descriptor, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        descriptor, beside = tempfile.mkstemp(dir=target.parent, prefix=BESIDE.format(target.name))
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
@@ -54,7 +56,7 @@ def write_atomically(target: Path, content: str | bytes, *, mode: int = 0o644) -
 
 def remove_remains(target: Path) -> None:
     """Remove what writers of ``target`` left beside it that were killed; the caller is its only writer now."""
-    for beside in target.parent.glob(f".{target.name}.*"):
+    for beside in target.parent.glob(f"{BESIDE.format(target.name)}*"):
         with contextlib.suppress(OSError):
             beside.unlink()
 

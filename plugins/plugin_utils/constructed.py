@@ -27,7 +27,6 @@ except ImportError:  # before ansible-core 2.19
 
 Variables = Mapping[str, Any]
 
-MAGIC = frozenset({"inventory_hostname", "inventory_hostname_short", "group_names"})
 # What gives something else at each call, or reads variables that the expression does not name.
 IMPURE_NAMES = frozenset({"lookup", "query", "q", "now", "vars", "hostvars", "omit", "undef"})
 IMPURE_FILTERS = frozenset({"random", "shuffle", "password_hash", "strftime", "vault", "unvault"})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -347,18 +348,41 @@ def test_a_limit_to_groups_comes_before_a_sites_own_groups(ansible: Ansible, sou
     assert list(variables) == groups["everything"] == ["n101"]
 
 
-@pytest.mark.usefixtures("cluster")
-def test_a_cache_answers_until_it_is_flushed(ansible: Ansible, source: Path, cluster: ClusterConfig) -> None:
+@pytest.fixture
+def cache(source: Path) -> Path:
+    """The folder in which the inventory's cache is."""
     cache = source.parent / "cache"
     source.write_text(
         f"{source.read_text()}cache: true\ncache_plugin: ansible.builtin.jsonfile\ncache_connection: {cache}\n"
     )
+    return cache
+
+
+def test_a_cache_answers_until_it_is_flushed(ansible: Ansible, cache: Path, cluster: ClusterConfig) -> None:
     before = list_inventory(ansible)
     assert len(list(cache.iterdir())) == 1
     cluster.leases.write_text("")
     cluster.registry.write_text("nonsense")
     assert list_inventory(ansible) == before
     assert ansible("ansible-inventory", "--list", "--flush-cache").returncode != 0
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_another_version_cached_is_read_anew(ansible: Ansible, cache: Path) -> None:
+    before = list_inventory(ansible)
+    [document] = cache.iterdir()
+    text = document.read_text()
+    document.write_text(re.sub(r"(version\W+)1\b", r"\g<1>99", text))
+    assert (list_inventory(ansible), document.read_text()) == (before, text)
+
+
+def test_what_was_recalled_is_not_cached(ansible: Ansible, source: Path, cache: Path, cluster: ClusterConfig) -> None:
+    source.write_text(source.read_text() + f"last_good: {source.parent / 'last.json'}\n")
+    before = list_inventory(ansible)
+    [document] = cache.iterdir()
+    document.unlink()
+    cluster.registry.write_text("nonsense")
+    assert (list_inventory(ansible), document.exists()) == (before, False)
 
 
 @pytest.mark.usefixtures("cluster")

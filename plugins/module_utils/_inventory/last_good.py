@@ -40,4 +40,4 @@ def _recall(last_good: Path, error: PerceusError) -> Snapshot:
         raise error from None
     snapshot = parse_snapshot(kept, source=repr(str(last_good)))
     old = PerceusError(f"{error.msg}; the inventory shown is {age} seconds old", hint=error.hint)
-    return replace(snapshot, warnings=(*snapshot.warnings, str(old)))
+    return replace(snapshot, warnings=(*snapshot.warnings, str(old)), is_recalled=True)

@@ -19,7 +19,8 @@ def limit_snapshot(snapshot: Snapshot, *, nodes: Sequence[str], groups: Sequence
     of groups, as Ansible has them, or patterns of such. Raises :class:`PerceusError` for a node set that means no node.
     """
     if nodes:
-        group_of = {machine.name: machine.facts["group"] for machine in snapshot.machines if "nodes" in machine.groups}
+        known_nodes = [machine for machine in snapshot.machines if "nodes" in machine.groups]
+        group_of = {node.name: str(node.facts.get("group", "")) for node in known_nodes}
         wanted = {name for text in nodes for name in select_names(text, group_of)}
         machines = tuple(machine for machine in snapshot.machines if machine.name in wanted)
         snapshot = replace(snapshot, machines=machines, vnfs=())

@@ -34,11 +34,15 @@ _GENERATION = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Machines, nodes first, and VNFSs that are hosts; ``warnings`` say what was wrong with the sources."""
+    """Machines, nodes first, and VNFSs that are hosts; ``warnings`` say what was wrong with the sources.
+
+    One that ``is_recalled`` is what was read some time ago, because nothing could be read now.
+    """
 
     machines: tuple[Machine, ...]
     vnfs: tuple[VnfsHost, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_recalled: bool = False
 
 
 def load_snapshot(

@@ -49,14 +49,12 @@ def find_left_over(plan: AdoptionPlan, config: ClusterConfig) -> list[Alarm]:
     """Return the alarm about machines for which there is no number, if there are any."""
     if not plan.left_over:
         return []
-    first, *more = plan.left_over
-    machines = f"{first} and {len(more)} more" if more else first
     return [
         _alarm(
             RANGE_EXHAUSTED,
             plan.left_over,
             (),
-            f"Cannot adopt {machines}: node_range {config.node_range} has no free address",
+            f"Cannot adopt all machines: node_range {config.node_range} has no free address",
             "Widen node_range, remove nodes, or mask machines that are none",
         )
     ]
@@ -76,9 +74,14 @@ def held_back(alarms: Iterable[Alarm], registry: Registry) -> set[str]:
 
 def since(alarms: Iterable[Alarm], before: Iterable[Alarm], *, now: str) -> tuple[Alarm, ...]:
     """Return the alarms in order, each with the time when it began: ``now`` if it was none ``before``."""
-    began = {(alarm.kind, alarm.macs, alarm.nodes): alarm.first_seen for alarm in before}
-    dated = (replace(alarm, first_seen=began.get((alarm.kind, alarm.macs, alarm.nodes), now)) for alarm in alarms)
+    began = {_cause(alarm): alarm.first_seen for alarm in before}
+    dated = (replace(alarm, first_seen=began.get(_cause(alarm), now)) for alarm in alarms)
     return tuple(sorted(dated, key=lambda alarm: (alarm.kind, alarm.macs)))
+
+
+def _cause(alarm: Alarm) -> tuple[object, ...]:
+    """Return what makes it the same alarm: there is one range, whichever machines come and go while it is full."""
+    return (alarm.kind,) if alarm.kind == RANGE_EXHAUSTED else (alarm.kind, alarm.macs, alarm.nodes)
 
 
 def _claims(live: Iterable[Lease], registry: Registry) -> Iterator[Alarm]:

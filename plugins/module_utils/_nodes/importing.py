@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._errors import PerceusError
+from .._names import parse_kernel_args
 from .address_plan import find_unfit
 from .change import Plan
 from .declare import Means, declare_nodes
@@ -160,7 +161,16 @@ class _Planner:
                 self._leave_out(f"address {row['address']} of node {name!r}", f"it keeps {before.address}")
             macs = [*before.macs, *(mac for mac in row["macs"] if mac not in before.macs)] if before else row["macs"]
             said = {**row, "group": group, "macs": macs, "address": addresses.get(name)}
-            yield {**said, **_beside_policy(row, policies.get(group, {}), groups[group])}
+            yield self._fitting({**said, **_beside_policy(row, policies.get(group, {}), groups[group])})
+
+    def _fitting(self, said: Row) -> Row:
+        """Return the row, without kernel arguments if its own and those of its group are too long together."""
+        try:
+            parse_kernel_args(said.get("kernel_args", ""))
+        except PerceusError:
+            self._leave_out(f"kernel arguments of node {said['name']!r}", "with those of its group they are too long")
+            return {key: value for key, value in said.items() if key != "kernel_args"}
+        return said
 
     def _give_addresses(self, rows: list[Row]) -> dict[str, str]:
         """Return addresses of new nodes: those that the import gives, then those that are left, as far as they go."""

@@ -46,6 +46,11 @@ def test_a_limit_to_nodes_leaves_nodes_alone(nodes: tuple[str, ...], left: list[
     assert limited(nodes=nodes) == left
 
 
+def test_a_node_whose_group_a_master_does_not_say_is_in_none() -> None:
+    snapshot = Snapshot((Machine("n101", ("nodes",), {}), node("n102", "gpu")))
+    assert [found.name for found in limit_snapshot(snapshot, nodes=["@gpu"], groups=()).machines] == ["n102"]
+
+
 @pytest.mark.parametrize(
     ("groups", "left"),
     [

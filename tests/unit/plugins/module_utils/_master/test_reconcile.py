@@ -131,7 +131,7 @@ def test_a_full_node_range_is_a_failure_and_stops_nothing_else(cluster: ClusterC
     lend(cluster, 20, 21, 22, 23, 24, 25)
     status, said = run(cluster)
     assert status == 1
-    assert said[-1].startswith("Cannot adopt 52:54:00:00:00:18 and 1 more: node_range 10.17.5.101-10.17.5.104 has no")
+    assert said[-1].startswith("Cannot adopt all machines: node_range 10.17.5.101-10.17.5.104 has no free address")
     assert len(load_registry(cluster.registry).nodes) == 4
 
 
@@ -206,3 +206,23 @@ def test_alarms_are_said_once_when_they_begin_and_when_they_end(cluster: Cluster
     assert run(cluster) == (0, [])
     cluster.leases.write_text("")
     assert [line.partition(":")[0] for line in run(cluster)[1] if line.startswith("alarm")] == ["alarm new_mac is over"]
+
+
+def test_a_full_node_range_is_one_alarm_whoever_comes_and_goes(cluster: ClusterConfig) -> None:
+    lend(cluster, *range(20, 25))
+    run(cluster)
+    text = cluster.machines.read_text()
+    [alarm] = load_record(cluster.machines).alarms
+    cluster.machines.write_text(text.replace(alarm.first_seen, "2020-01-01T00:00:00Z"))
+    lend(cluster, *range(20, 27))
+    assert [line for line in run(cluster)[1] if line.startswith("alarm")] == []
+    [alarm] = load_record(cluster.machines).alarms
+    assert (alarm.first_seen, len(alarm.macs)) == ("2020-01-01T00:00:00Z", 3)
+
+
+def test_what_an_editor_keeps_beside_the_registry_stays(cluster: ClusterConfig) -> None:
+    swap = cluster.registry.with_name(".nodes.json.swp")
+    swap.write_text("what somebody is writing")
+    cluster.registry.with_name(".nodes.json.perceus-new-x").touch()
+    run(cluster)
+    assert [path.name for path in cluster.state_dir.glob(".nodes.json.*")] == [swap.name]

@@ -67,6 +67,15 @@ def test_nodes_of_another_pattern_get_free_addresses(means: Means) -> None:
     }
 
 
+def test_kernel_arguments_that_are_too_long_with_those_of_the_group_are_left_out(means: Means) -> None:
+    policy = {"name": "compute", "kernel_args": "a" * 300}
+    rows = (row(102, kernel_args="b" * 300), row(103, kernel_args="quiet"))
+    groups = {"compute": Group("compute", kernel_args="quiet")}
+    made = plan(means, *rows, registry=Registry(groups, ()), groups=(policy,))
+    assert {node.name: node.kernel_args for node in made.after.nodes} == {"n102": "", "n103": "a" * 300}
+    assert reasons(made) == {"kernel arguments of node 'n102'": "with those of its group they are too long"}
+
+
 def test_an_address_that_the_import_gives_is_kept_for_its_node(means: Means) -> None:
     made = plan(means, row(102), row(101, address="10.17.5.102"))
     assert [str(node.address) for node in made.after.nodes] == ["10.17.5.102", "10.17.5.104"]
