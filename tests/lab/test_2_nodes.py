@@ -86,6 +86,14 @@ def test_a_node_reports_each_stage_of_its_boot(cluster: Cluster, name: str) -> N
     assert len({report["boot"] for report in reports}) == 1
 
 
+def test_a_node_sends_heartbeats(cluster: Cluster, name: str) -> None:
+    assert cluster.run(name, "systemctl", "is-active", "perceus-heartbeat.timer").strip() == "active"
+    beats = cluster.on_master("/var/log/perceus/heartbeats.log")
+    before = beats.stat().st_size
+    cluster.run(name, "systemctl", "start", "perceus-heartbeat.service")
+    assert '"stage": "heartbeat"' in beats.read_text()[before:]
+
+
 def test_the_root_is_an_overlay_on_a_squashfs_in_memory(cluster: Cluster, name: str) -> None:
     host = cluster.host(name)
     assert host.mount_point("/").filesystem == "overlay"
