@@ -130,7 +130,7 @@ def _load_images(registry: Registry, config: ClusterConfig) -> dict[str, Image |
 def _marks(config: ClusterConfig) -> list[tuple[int, int, int] | None]:
     """Return what changes whenever a file does that the outcome follows from."""
     served = sorted([*config.store.glob("*/current"), *config.store.glob(f"*/{OVERRIDES}")])
-    return [_mark(path) for path in (config.leases, config.boots, config.registry, *served)]
+    return [_mark(path) for path in (config.leases, config.boots, config.registry, config.overlays, *served)]
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

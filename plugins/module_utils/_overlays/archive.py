@@ -10,40 +10,59 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from .._errors import PerceusError
-from .._files import write_atomically
-from .._process import output_of
+from .._process import CommandRunner
 from .compose import NodeFile
 
 SUFFIX = ".tar.zst"
 KEPT = 3600  # seconds for which an archive stays that no boot script names any more: a node may be booting by one
 MARKED = 600  # seconds; an archive's time is not older while boot scripts name it
+AT_ONCE = 500  # archives that one zstd packs
 
 
-def provide_archive(folder: Path, files: Iterable[NodeFile]) -> str:
-    """Return the SHA-256, in hex, of the archive of these files, which is in ``folder`` then."""
-    files = tuple(files)
-    known = folder / f".{digest(files)}"
+def find_archive(folder: Path, digest: str) -> str | None:
+    """Return the SHA-256, in hex, of the archive of the content with this digest, None when there is none."""
     try:
-        archive = folder / os.readlink(known)
-        if archive.exists():
-            return archive.name.removesuffix(SUFFIX)
+        archive = folder / os.readlink(folder / f".{digest}")
+        return archive.name.removesuffix(SUFFIX) if archive.stat().st_size else None  # empty after a power cut
     except OSError:
-        pass  # unknown, or no link
-    packed = compress(pack(files))
-    sha256 = hashlib.sha256(packed).hexdigest()
+        return None
+
+
+def make_archives(folder: Path, contents: Mapping[str, Iterable[NodeFile]]) -> dict[str, str]:
+    """Make the archives of ``contents``, files by their digest; return their SHA-256, in hex, by digest.
+
+    The caller is the only one who keeps the folder. Raises :class:`PerceusError` when they cannot be made.
+    """
+    made = {}
+    digests = list(contents)
     try:
         folder.mkdir(mode=0o755, exist_ok=True)
-        write_atomically(folder / f"{sha256}{SUFFIX}", packed)
-        known.unlink(missing_ok=True)
-        known.symlink_to(f"{sha256}{SUFFIX}")
+        for first in range(0, len(digests), AT_ONCE):
+            with tempfile.TemporaryDirectory(prefix=".making.", dir=folder) as beside:
+                batch = [Path(beside, f"{digest}.tar") for digest in digests[first : first + AT_ONCE]]
+                for tar in batch:
+                    tar.write_bytes(pack(contents[tar.stem]))
+                CommandRunner()(["zstd", "-9", "--quiet", "--single-thread", "--rm", "--", *map(str, batch)])
+                made.update({tar.stem: _keep(folder, tar.with_suffix(SUFFIX), tar.stem) for tar in batch})
     except OSError as error:
-        raise PerceusError(f"Cannot keep the archive {error.filename!r}: {error.strerror}") from error
+        raise PerceusError(f"Cannot keep archive {error.filename!r}: {error.strerror}") from error
+    return made
+
+
+def _keep(folder: Path, packed: Path, digest: str) -> str:
+    sha256 = hashlib.sha256(packed.read_bytes()).hexdigest()
+    packed.chmod(0o644)
+    packed.replace(folder / f"{sha256}{SUFFIX}")
+    link = folder / f".{digest}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"{sha256}{SUFFIX}")
     return sha256
 
 
@@ -54,31 +73,30 @@ def discard_unused(folder: Path, used: Collection[str], *, now: float) -> list[s
     """
     gone = []
     try:
-        names = sorted(os.listdir(folder)) if folder.exists() else []
-        for name in names:
-            path, sha256 = folder / name, name.removesuffix(SUFFIX)
-            age = now - path.lstat().st_mtime
-            if sha256 in used:
-                if age > MARKED:
-                    os.utime(path, (now, now))
-            elif name.endswith(SUFFIX) and not name.startswith(".") and age > KEPT:
-                path.unlink()
+        for archive in sorted(folder.glob(f"[!.]*{SUFFIX}")):
+            sha256, age = archive.name.removesuffix(SUFFIX), now - archive.stat().st_mtime
+            if sha256 in used and age > MARKED:
+                os.utime(archive, (now, now))
+            elif sha256 not in used and age > KEPT:
+                archive.unlink()
                 gone.append(sha256)
         for hidden in folder.glob(".*"):
-            if not (hidden.is_symlink() and hidden.exists()):  # of an archive that is gone, or a writer that was killed
+            if hidden.is_dir() and not hidden.is_symlink():  # of a run that was killed
+                shutil.rmtree(hidden)
+            elif not hidden.exists():  # a link whose archive is gone
                 hidden.unlink()
     except OSError as error:
         raise PerceusError(f"Cannot tidy {error.filename!r}: {error.strerror}") from error
     return gone
 
 
-def digest(files: Iterable[NodeFile]) -> str:
+def digest_files(files: Iterable[NodeFile]) -> str:
     """Return the digest, in hex, of what makes an archive of these files."""
-    result = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in files:
         facts = (file.name, f"{file.mode:o}", file.target, str(len(file.content)))
-        result.update("\0".join(facts).encode(errors="surrogateescape") + b"\0" + file.content)
-    return result.hexdigest()
+        digest.update("\0".join(facts).encode(errors="surrogateescape") + b"\0" + file.content)
+    return digest.hexdigest()
 
 
 def pack(files: Iterable[NodeFile]) -> bytes:
@@ -95,12 +113,3 @@ def pack(files: Iterable[NodeFile]) -> bytes:
                 member.type, member.linkname = tarfile.SYMTYPE, file.target
             archive.addfile(member, io.BytesIO(file.content))
     return stream.getvalue()
-
-
-def compress(archive: bytes) -> bytes:
-    """Return the archive as zstd(1) packs it, which gives the same bytes for the same."""
-    with tempfile.TemporaryFile() as stream:
-        stream.write(archive)
-        stream.seek(0)
-        with output_of(["zstd", "-9", "--quiet", "--stdout", "--single-thread"], stdin=stream) as output:
-            return output.read()

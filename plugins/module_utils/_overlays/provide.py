@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
-from .._nodes.registry import Node, Registry
-from .archive import provide_archive
+from .._nodes.registry import Registry
+from .archive import digest_files, find_archive, make_archives
+from .compose import NodeFile
 from .composer import Composer
 
 
@@ -17,8 +18,30 @@ def provide_archives(registry: Registry, config: ClusterConfig) -> dict[str, str
 
     An error stands for one that cannot be made.
     """
-    composer = Composer(registry, config)
-    return {node.name: _provide(node, composer, config) for node in registry.nodes if composer.active(node)}
+    folder, composer = config.overlay_archives, Composer(registry, config)
+    digests: dict[str, str] = {}
+    archives: dict[str, str | PerceusError] = {}
+    missing: dict[str, tuple[NodeFile, ...]] = {}
+    for node in registry.nodes:
+        if not composer.active(node):
+            continue
+        try:
+            files = composer.compose(node)
+        except PerceusError as error:
+            archives[node.name] = error
+            continue
+        digest = digests[node.name] = digest_files(files)
+        found = find_archive(folder, digest)
+        if found:
+            archives[node.name] = found
+        else:
+            missing[digest] = files
+    made: Mapping[str, str | PerceusError]
+    try:
+        made = make_archives(folder, missing)
+    except PerceusError as error:
+        made = dict.fromkeys(missing, error)
+    return {**archives, **{name: made[digest] for name, digest in digests.items() if digest in made}}
 
 
 def find_problems(archives: Mapping[str, str | PerceusError]) -> list[PerceusError]:
@@ -36,10 +59,3 @@ def find_problems(archives: Mapping[str, str | PerceusError]) -> list[PerceusErr
         )
         for why, nodes in held_up.items()
     ]
-
-
-def _provide(node: Node, composer: Composer, config: ClusterConfig) -> str | PerceusError:
-    try:
-        return provide_archive(config.overlay_archives, composer.compose(node))
-    except PerceusError as error:
-        return error

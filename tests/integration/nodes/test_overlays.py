@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import Cluster
+from .test_node_playbooks import changed, play
 
 MOTD = {"path": "files/etc/motd.j2", "content": "{{ node.name }} of {{ node.group }}\n"}
 HELLO = {"path": "ready.d/50-hello", "content": "#!/bin/sh\necho hello\n"}
@@ -141,3 +143,25 @@ def test_a_folder_that_was_copied_there_is_an_overlay(greeting: Cluster) -> None
     assert not greeting.do("overlay", name="copied")["changed"]
     greeting.do("overlay", name="copied", state="active", scope="all")
     assert previews(greeting, "n101")["n101"] == {"/etc/x": None}
+
+
+def test_the_session_of_an_operator(greeting: Cluster) -> None:
+    motd = {"path": "files/etc/motd.j2", "content": "{% raw %}hello {{ node.name }}\n{% endraw %}"}
+    assert "Say which overlay" in play(greeting, "overlays_set").stdout
+    assert changed(play(greeting, "overlays_set", overlay="motd", files=[motd]))
+    assert not changed(play(greeting, "overlays_set", overlay="motd", files=[motd]))
+    assert changed(play(greeting, "overlays_activate", "--check", overlay="motd", scope="all"))
+    assert greeting.registry.overlays == {}
+    assert "n101, n102, n103" in play(greeting, "overlays_activate", overlay="motd", scope="all").stdout
+    assert changed(play(greeting, "overlays_activate", overlay="greeting", scope="node", of="n[101-102]"))
+    listed = play(greeting, "overlays_list").stdout
+    assert re.search(r"greeting +no +- +- +n101, n102 +n101, n102 +files/etc/motd\.j2, ready\.d/50-hello", listed)
+    assert re.search(r"motd +yes +- +- +- +n101, n102, n103 +files/etc/motd\.j2", listed)
+    shown = play(greeting, "overlays_show", nodes="n[101,103]", file="/etc/motd").stdout
+    assert re.search(r"/etc/motd +0644 +greeting +node", shown)
+    assert re.search(r"/etc/motd +0644 +motd +all", shown)
+    assert "n101 of compute" in shown
+    assert "hello n103" in shown
+    assert "is active for all nodes" in play(greeting, "overlays_delete", overlay="motd").stdout
+    assert changed(play(greeting, "overlays_deactivate", overlay="motd", scope="all"))
+    assert changed(play(greeting, "overlays_delete", overlay="motd"))

@@ -11,8 +11,10 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._overlays.archive import (
     KEPT,
     MARKED,
+    digest_files,
     discard_unused,
-    provide_archive,
+    find_archive,
+    make_archives,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._overlays.compose import NodeFile
 from ansible_collections.perceus.cluster.plugins.module_utils._overlays.scopes import Active
@@ -23,6 +25,14 @@ FILES = (
     NodeFile("etc/motd", 0o640, b"hello\n", "", ORIGIN),
 )
 OTHER = (NodeFile("etc/motd", 0o640, b"other\n", "", ORIGIN),)
+
+
+def provide_archive(folder: Path, files: tuple[NodeFile, ...]) -> str:
+    """Find or make the archive, as the reconciler does."""
+    digest = digest_files(files)
+    found = find_archive(folder, digest) or make_archives(folder, {digest: files})[digest]
+    assert find_archive(folder, digest) == found
+    return found
 
 
 def names(folder: Path) -> set[str]:
@@ -54,12 +64,26 @@ def test_the_same_content_is_the_same_archive_and_packed_once(tmp_path: Path) ->
     assert provide_archive(tmp_path / "b", FILES) == sha256
 
 
-@pytest.mark.parametrize("lost", ["archive", "link"])
+def test_many_are_packed_at_once(tmp_path: Path) -> None:
+    contents = [(NodeFile("etc/motd", 0o644, b"%d" % number, "", ORIGIN),) for number in range(1100)]
+    made = make_archives(tmp_path, {digest_files(files): files for files in contents})
+    assert len(set(made.values())) == 1100
+    assert provide_archive(tmp_path / "alone", contents[7]) == made[digest_files(contents[7])]
+    assert {name for name in names(tmp_path) if not name.startswith(".")} == {"alone"} | {
+        f"{sha256}.tar.zst" for sha256 in made.values()
+    }
+
+
+@pytest.mark.parametrize("lost", ["archive", "link", "content"])
 def test_an_archive_that_was_lost_is_made_again(lost: str, tmp_path: Path) -> None:
     sha256 = provide_archive(tmp_path, FILES)
     before = names(tmp_path)
     for path in tmp_path.iterdir():
-        if path.is_symlink() == (lost == "link"):
+        if path.is_symlink() != (lost == "link"):
+            continue
+        if lost == "content":
+            path.write_bytes(b"")
+        else:
             path.unlink()
     assert provide_archive(tmp_path, FILES) == sha256
     assert names(tmp_path) == before
@@ -85,7 +109,8 @@ def test_an_archive_that_is_named_stays_young(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_goes(tmp_path: Path) -> None:
-    (tmp_path / ".abc.tar.zst.x1").write_text("half")
+    (tmp_path / ".making.abc").mkdir()
+    (tmp_path / ".making.abc" / "x.tar").write_text("half")
     (tmp_path / ".digest").symlink_to("gone.tar.zst")
     assert discard_unused(tmp_path, set(), now=time.time()) == []
     assert names(tmp_path) == set()
