@@ -131,11 +131,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._names import parse_overlay_name
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import Plan, change_registry
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Registry
-from ansible_collections.perceus.cluster.plugins.module_utils._overlays.change import change_overlay, require_usable
-from ansible_collections.perceus.cluster.plugins.module_utils._overlays.scopes import SCOPES, find_nodes, set_active
+from ansible_collections.perceus.cluster.plugins.module_utils._overlays.change import activate, change_overlay
+from ansible_collections.perceus.cluster.plugins.module_utils._overlays.scopes import SCOPES, find_nodes
 
 FILE = {
     "path": {"type": "str", "required": True},
@@ -159,12 +158,10 @@ def write(params: dict[str, Any], config: ClusterConfig, *, check: bool) -> dict
 
 
 def switch(params: dict[str, Any], config: ClusterConfig, *, check: bool) -> dict[str, Any]:
-    name, active = parse_overlay_name(params["name"]), params["state"] == "active"
+    name, active = params["name"], params["state"] == "active"
 
     def decide(registry: Registry) -> Plan:
-        after = set_active(registry, name, scope=params["scope"], of=params["of"], active=active)
-        if active:
-            require_usable(name, after, config)
+        after = activate(name, registry, config, scope=params["scope"], of=params["of"], active=active)
         return Plan(registry, after)
 
     plan = change_registry(config, decide, check=check, touches_keys=False)

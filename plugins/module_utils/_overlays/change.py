@@ -16,11 +16,13 @@ from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked
 from .._names import parse_overlay_name
+from .._nodes.declare import require_vnfs
 from .._nodes.registry import Registry
 from .._nodes.registry_file import load_registry
+from .._vnfs.store import list_vnfs
 from .compose import check_overlay
 from .composer import Composer
-from .scopes import find_nodes, find_scopes
+from .scopes import find_nodes, find_scopes, set_active
 from .source import Overlay, SourceFile, check_name, list_overlays, load_overlay
 
 _MODE = re.compile(r"[0-7]{3,4}", re.ASCII)
@@ -86,6 +88,21 @@ def require_usable(name: str, registry: Registry, config: ClusterConfig, *given:
         except PerceusError as error:
             raise PerceusError(f"{error.msg} (node {node})", hint=error.hint) from error
     return tuple(nodes)
+
+
+def activate(
+    name: str, registry: Registry, config: ClusterConfig, *, scope: str, of: str | None, active: bool
+) -> Registry:
+    """Return the registry in which an overlay is active, or not, in a scope.
+
+    Raises :class:`PerceusError` when there is no such VNFS or node, or a node that would get it could not be given it.
+    """
+    if scope == "vnfs" and active and of is not None:
+        require_vnfs(of, [vnfs.name for vnfs in list_vnfs(config.store)], f"the nodes of overlay {name!r}")
+    after = set_active(registry, parse_overlay_name(name), scope=scope, of=of, active=active)
+    if active:
+        require_usable(name, after, config)
+    return after
 
 
 def _decide(

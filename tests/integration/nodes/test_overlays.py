@@ -120,6 +120,7 @@ def test_a_secret_is_refused_wherever_it_comes_from(greeting: Cluster) -> None:
         ({"state": "active", "scope": "all"}, "Cannot find overlay 'site'"),
         ({"name": "greeting", "state": "active", "scope": "node", "of": "n999"}, "no node matches n999"),
         ({"name": "greeting", "state": "active", "scope": "vnfs"}, "which vnfs is meant"),
+        ({"name": "greeting", "state": "active", "scope": "vnfs", "of": "debain"}, "there is no such VNFS"),
         ({"name": "greeting", "state": "active"}, "all of the following are missing: scope"),
     ],
 )
