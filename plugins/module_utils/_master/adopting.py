@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
-from ipaddress import IPv4Address
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
-from .._leases.reader import load_leases
+from .._heartbeats import load_words
 from .._nodes.adoption import apply_adoption, plan_adoption
 from .._nodes.alarms import find_alarms, find_left_over, held_back, since
-from .._nodes.discoveries import Discovery, believe, load_discoveries, load_neighbours
-from .._nodes.evidence import gather_evidence, lent_otherwise, settle
+from .._nodes.discoveries import Discovery, believe_nodes
+from .._nodes.evidence import gather_evidence, settle
+from .._nodes.machines import state_of
 from .._nodes.record import NODE, Record, load_all
-from .._nodes.registry import Registry
+from .._nodes.registry import Node, Registry
 from .._nodes.registry_file import save_registry
+from .._nodes.wire import load_wire
+from .._reports import UP, LastWord, latest_word
 
 Say = Callable[[str], None]
 
@@ -29,13 +31,16 @@ def adopt(config: ClusterConfig, registry: Registry, *, say: Say) -> tuple[Regis
     """
     now = datetime.now(timezone.utc)
     before, problems = _load_record(config)
-    leases = load_leases(config.leases, missing_ok=True).leases
-    discoveries = _load_discoveries(config, {lease.mac: lease.address for lease in leases})
-    if config.dhcp_mode == "proxy":
-        leases = tuple({lease.mac: lease for lease in (*lent_otherwise(discoveries), *leases)}.values())
+    leases, discoveries = load_wire(config)
+    discoveries = _believe_nodes(discoveries, before, registry, config)
     masked = registry.masked_macs(config)
     seen = gather_evidence(before.by_mac, leases, discoveries, registry, masked, now=now)
-    alarms = find_alarms(seen, leases, discoveries, registry, masked, now=now)
+
+    def is_running(node: Node) -> bool:
+        word = _last_words([node], registry, config)[node]
+        return word is not None and state_of(word, config, now=now) in UP
+
+    alarms = find_alarms(seen, leases, discoveries, registry, masked, is_running=is_running, now=now)
     held = held_back(alarms, registry)
     plan = plan_adoption(leases, registry, config, held=held, now=now, new_machine_id=lambda: uuid.uuid4().hex)
     registry = apply_adoption(plan, registry, config)
@@ -62,9 +67,22 @@ def _load_record(config: ClusterConfig) -> tuple[Record, list[PerceusError]]:
         return Record(), [error]
 
 
-def _load_discoveries(config: ClusterConfig, lent: dict[str, IPv4Address]) -> list[Discovery]:
-    """Return what machines said of themselves, if it is known that they were it."""
-    return believe(load_discoveries(config.boots), [lent, load_neighbours(config.interface)])
+def _believe_nodes(
+    discoveries: list[Discovery], before: Record, registry: Registry, config: ClusterConfig
+) -> list[Discovery]:
+    """Return the discoveries that count; the report log is read only if one says of a node what is new."""
+    known = {mac: evidence.hardware for mac, evidence in before.by_mac.items()}
+    new = {found.mac for found in discoveries if known.get(found.mac) != found.hardware}
+    words = _last_words({registry.by_mac[mac] for mac in new if mac in registry.by_mac}, registry, config)
+    stages = {mac: word.report.stage if word else None for node, word in words.items() for mac in node.macs}
+    return believe_nodes(discoveries, known, stages)
+
+
+def _last_words(nodes: Collection[Node], registry: Registry, config: ClusterConfig) -> dict[Node, LastWord | None]:
+    """Return the last word of each of these nodes."""
+    only = {mac for node in nodes for mac in node.macs}
+    words = load_words(config.reports, addresses=registry.addresses, only=only) if only else {}
+    return {node: latest_word(words, node.macs) for node in nodes}
 
 
 def _tell(before: Record, record: Record, *, say: Say) -> None:

@@ -7,7 +7,7 @@ A DHCP client's name is never an identity: that it is a node's is worth an alarm
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from .._leases.lease import Lease
 from .adoption import AdoptionPlan
 from .discoveries import Discovery
 from .record import Alarm, Evidence
-from .registry import Registry
+from .registry import Node, Registry
 
 RECENT = timedelta(days=1)  # how long two machines with one MAC address are told of after they last asked
 
@@ -32,15 +32,16 @@ def find_alarms(
     registry: Registry,
     masked: Collection[str],
     *,
+    is_running: Callable[[Node], bool],
     now: datetime,
 ) -> list[Alarm]:
-    """Return what is wrong now. ``now`` is aware."""
+    """Return what is wrong now. ``is_running`` says whether a node is known to be up; ``now`` is aware."""
     live = [lease for lease in leases if lease.is_live(now) and lease.mac not in masked]
-    on_wire = {lease.mac for lease in live}
+    leased = {lease.mac for lease in live}
     recent = [found for found in discoveries if found.mac not in masked and now - found.time < RECENT]
     return [
         *_claims(live, registry),
-        *_same_machines(seen, on_wire, registry),
+        *_same_machines(seen, lambda node: not leased.isdisjoint(node.macs) or is_running(node), registry),
         *_same_macs(recent, registry),
     ]
 
@@ -117,7 +118,9 @@ def _claims(live: Iterable[Lease], registry: Registry) -> Iterator[Alarm]:
             )
 
 
-def _same_machines(seen: Mapping[str, Evidence], on_wire: Collection[str], registry: Registry) -> Iterator[Alarm]:
+def _same_machines(
+    seen: Mapping[str, Evidence], is_there: Callable[[Node], bool], registry: Registry
+) -> Iterator[Alarm]:
     """Find MACs of one machine, by its firmware's word, that are not all one node's."""
     machines = defaultdict(list)
     for mac in sorted(seen):
@@ -130,7 +133,7 @@ def _same_machines(seen: Mapping[str, Evidence], on_wire: Collection[str], regis
         if len(macs) < 2 or (len(names) == 1 and not unknown):
             continue
         who = f"{' and '.join(macs)} are of one machine, serial number {serial}"
-        if len(names) == 1 and not any(mac in on_wire for mac in registry.by_name[names[0]].macs):
+        if len(names) == 1 and not is_there(registry.by_name[names[0]]):
             yield _alarm(
                 NEW_MAC,
                 tuple(unknown),

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked
-from .._leases.reader import load_leases
 from .._vnfs.store import list_vnfs
 from .declare import Means
 from .registry import Registry
 from .registry_file import load_registry, render_entries, save_registry
+from .wire import load_wire
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def _dismiss(plan: Plan, config: ClusterConfig) -> dict[str, int]:
     now = datetime.now(timezone.utc).timestamp()
     lasting = {mac: end for mac, end in plan.after.dismissed.items() if end == 0 or end > now}
     gone = plan.before.by_mac.keys() - plan.after.by_mac.keys()
-    leases = load_leases(config.leases, missing_ok=True).by_mac if gone else {}
-    new = {mac: leases[mac].expiry or 0 for mac in gone if mac in leases}
+    leases = load_wire(config)[0] if gone else ()
+    new = {lease.mac: lease.expiry or 0 for lease in leases if lease.mac in gone}
     return {mac: end for mac, end in {**lasting, **new}.items() if mac not in plan.after.by_mac}
 
 

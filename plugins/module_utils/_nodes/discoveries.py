@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from .._errors import PerceusError
 from .._names import parse_mac
-from .._reports import load_tail
+from .._reports import UP, load_tail
 
 NEIGHBOURS = Path("/proc/net/arp")
 TAIL = 1024 * 1024  # bytes; about 4,000 boots
@@ -79,6 +79,26 @@ def believe(discoveries: Iterable[Discovery], holders: Iterable[Mapping[str, IPv
     """
     tables = tuple(holders)
     return [found for found in discoveries if any(table.get(found.mac) == found.address for table in tables)]
+
+
+def believe_nodes(
+    discoveries: Iterable[Discovery], known: Mapping[str, Hardware], stages: Mapping[str, str | None]
+) -> list[Discovery]:
+    """Return the discoveries without those that users of a running node may have made up, who can write such lines.
+
+    ``known`` is by MAC what is known of machines' hardware, ``stages`` for the MACs of nodes the stage last reported,
+    None if there was none. What says nothing new counts. Anything else counts of a node that is not up, and of what was
+    said since it was last up only the end: before the first stage reports, firmware speaks last.
+    """
+    told = list(discoveries)
+    last = {found.mac: found for found in told}
+
+    def counts(found: Discovery) -> bool:
+        stage = stages.get(found.mac)
+        new = known.get(found.mac) != found.hardware
+        return stage is None or not new or (stage not in UP and found is last[found.mac])
+
+    return [found for found in told if counts(found)]
 
 
 def load_neighbours(interface: str, *, table: Path = NEIGHBOURS) -> dict[str, IPv4Address]:

@@ -74,7 +74,7 @@ def load_machines(
     registry = registry or config.registry
     known = load_registry(registry, only=only)
     macs = None if only is None else known.by_mac.keys()
-    wire = load_leases(leases or config.leases, only=macs)
+    wire = load_leases(leases or config.leases, only=macs, missing_ok=config.dhcp_mode == "proxy")
     words = load_words(reports or config.reports, addresses=known.addresses, tail=tail_for(registry), only=macs)
     images = {name: _find_image(config, name) for name in known.vnfs_in_use(default=config.default_vnfs)}
     record = load_record(config.machines)
@@ -157,7 +157,7 @@ def _view_node(
         groups.append("disabled")
     if lease is not None:
         groups.append(_liveness(lease, now))
-    state = _state(word, now - timedelta(seconds=config.node_timeout)) if word else None
+    state = state_of(word, config, now=now) if word else None
     if word is not None:
         groups.extend((TIMED_OUT if state == TIMED_OUT else f"state_{state}", *word.conditions))
     facts = {
@@ -179,10 +179,10 @@ def _view_node(
     return Machine(node.name, tuple(groups), facts, node.variables)
 
 
-def _state(word: LastWord, since: datetime) -> str:
-    """Return the stage that a node last reported, unless it was not heard ``since`` then."""
+def state_of(word: LastWord, config: ClusterConfig, *, now: datetime) -> str:
+    """Return the stage that a node last reported, unless it fell silent since. ``now`` is aware."""
     try:
-        silent = datetime.fromisoformat(word.heard) < since
+        silent = datetime.fromisoformat(word.heard) < now - timedelta(seconds=config.node_timeout)
     except (ValueError, TypeError):  # not nginx's word
         silent = True
     return TIMED_OUT if silent else word.report.stage

@@ -108,8 +108,8 @@ def test_uefi_boots_by_ipxe_and_by_what_is_signed_where_it_must(
 
 class TestBesideAnotherServer:
     @pytest.fixture
-    def settings(self) -> dict[str, Any]:
-        return {"dhcp_mode": "proxy", "leases": "/nonexistent"}
+    def settings(self, tmp_path: Path) -> dict[str, Any]:
+        return {"dhcp_mode": "proxy", "leases": str(tmp_path / "none")}
 
     @pytest.mark.usefixtures("nginx", "site_server")
     def test_a_machine_is_adopted_when_it_asks_for_its_script(

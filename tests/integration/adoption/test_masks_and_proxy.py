@@ -3,16 +3,33 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._leases.reader import load_leases
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import load_machines
+
+from tests.wire import COLLECTIONS
 
 MAC, OTHER_MAC, SIGNED_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:5b:00:01"
 BIOS, UEFI, UEFI_X86_64, UEFI_ARM64 = 0, 7, 9, 11
 MASTER, SITE, NO_ADDRESS = "10.17.0.1", "10.17.0.2", str(IPv4Address(0))
+REMOVE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import Plan, change_registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.declare import remove_nodes
+def decide(registry):
+    return Plan(registry, remove_nodes(registry, [{"name": sys.argv[3]}]))
+change_registry(load_config(Path(sys.argv[2])), decide, check=False, touches_keys=False)
+"""
 
 
 def test_a_masked_machine_gets_no_answer_until_the_mask_is_taken_off(master: Any, clients: Any, dnsmasq: Any) -> None:
@@ -93,3 +110,25 @@ class TestProxy:
         [evidence] = master.record().machines
         assert (evidence.address, evidence.client_name) == (lent.address, "visitor")
         assert IPv4Address(evidence.address) in master.config.address.network
+
+
+class TestProxyWithoutLeaseFile:
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> dict[str, Any]:
+        return {"dhcp_mode": "proxy", "leases": str(tmp_path / "none")}
+
+    def test_a_node_that_was_removed_is_no_node_again_before_it_boots_again(
+        self, master: Any, wire: Any, ask: Callable[..., int], tmp_path: Path
+    ) -> None:
+        show = wire.nodes.command("ip", "-o", "link", "show", "dev", "eth0")
+        words = subprocess.run(show, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+        mac = words[words.index("link/ether") + 1]
+        master.config.leases.unlink()
+        ask(mac, "10.17.90.1")
+        master.run()
+        assert master.names() == {mac: "n101"}
+        assert [node.name for node in load_machines(tmp_path / "cluster.json").nodes] == ["n101"]
+        code = ("-c", REMOVE, str(COLLECTIONS), str(tmp_path / "cluster.json"), "n101")
+        subprocess.run(wire.master.command(sys.executable, *code), check=True)
+        master.run()
+        assert master.names() == {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -226,3 +227,25 @@ def test_what_an_editor_keeps_beside_the_registry_stays(cluster: ClusterConfig) 
     cluster.registry.with_name(".nodes.json.perceus-new-x").touch()
     run(cluster)
     assert [path.name for path in cluster.state_dir.glob(".nodes.json.*")] == [swap.name]
+
+
+def test_a_user_of_a_running_node_holds_no_other_machine_out(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    run(cluster)
+    board = {
+        "manufacturer": "Acme",
+        "product": "Twin",
+        "serial": "SN-1",
+        "uuid": "4c4c4544-0042-3510-8052-b4c04f564231",
+    }
+    node, other = "52:54:00:00:00:14", "52:54:00:00:00:15"
+    said = [(node, "10.17.5.101"), (other, "10.17.5.21")]
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    lines = (json.dumps({"time": now, "address": address, "mac": mac, **board}) for mac, address in said)
+    cluster.boots.write_text("".join(f"{line}\n" for line in lines))
+    report = {"time": now, "address": "10.17.5.101", "stage": "ready", "mac": node}
+    cluster.reports.write_text(json.dumps(report) + "\n")
+    cluster.leases.write_text(f"{FAR} {node} 10.17.5.101 * *\n{FAR} {other} 10.17.5.21 * *\n")
+    run(cluster)
+    assert list(load_registry(cluster.registry).by_name) == ["n101", "n102"]
+    assert load_record(cluster.machines).alarms == ()

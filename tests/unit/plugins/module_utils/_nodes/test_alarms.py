@@ -38,9 +38,12 @@ def found(
     asked: list[Discovery] | None = None,
     *,
     masked: frozenset[str] = frozenset(),
+    running: tuple[str, ...] = (),
 ) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     seen = {mac: Evidence(mac, "node", "", hardware=board) for mac, board in (boards or {}).items()}
-    alarms = find_alarms(seen, leases, asked or [], REGISTRY, masked, now=NOW)
+    alarms = find_alarms(
+        seen, leases, asked or [], REGISTRY, masked, is_running=lambda node: node.name in running, now=NOW
+    )
     return [(alarm.kind, alarm.macs, alarm.nodes) for alarm in alarms]
 
 
@@ -66,6 +69,8 @@ def test_a_board_with_an_unknown_interface_has_a_second_one_or_a_new_one() -> No
     boards = {MAC: BOARD, NEW_MAC: BOARD, OTHER_MAC: OTHER_BOARD}
     assert found([lease(MAC)], boards) == [("second_nic", (MAC, NEW_MAC), ("n101",))]
     assert found([], boards) == [("new_mac", (NEW_MAC,), ("n101",))]
+    assert found([], boards, running=("n102",)) == [("new_mac", (NEW_MAC,), ("n101",))]
+    assert found([], boards, running=("n101",)) == [("second_nic", (MAC, NEW_MAC), ("n101",))]
 
 
 def test_boards_that_say_no_serial_number_are_not_taken_for_one() -> None:
@@ -76,7 +81,7 @@ def test_boards_that_say_no_serial_number_are_not_taken_for_one() -> None:
 def test_a_node_may_have_several_interfaces() -> None:
     both = Registry({}, (replace(REGISTRY.nodes[0], macs=(MAC, NEW_MAC)),))
     seen = {mac: Evidence(mac, "node", "", hardware=BOARD) for mac in (MAC, NEW_MAC)}
-    assert find_alarms(seen, [], [], both, frozenset(), now=NOW) == []
+    assert find_alarms(seen, [], [], both, frozenset(), is_running=lambda _node: False, now=NOW) == []
 
 
 def test_one_mac_on_two_boards_is_told_of_for_a_day() -> None:
@@ -91,12 +96,14 @@ def test_one_mac_on_two_boards_is_told_of_for_a_day() -> None:
 
 def test_of_unknown_interfaces_of_one_board_the_first_may_be_adopted() -> None:
     seen = {mac: Evidence(mac, "unknown", "", hardware=BOARD) for mac in (NEW_MAC, NEWER_MAC)}
-    alarms = find_alarms(seen, [], [], REGISTRY, frozenset(), now=NOW)
+    alarms = find_alarms(seen, [], [], REGISTRY, frozenset(), is_running=lambda _node: False, now=NOW)
     assert held_back(alarms, REGISTRY) == {NEWER_MAC}
 
 
 def test_an_alarm_keeps_the_time_when_it_began() -> None:
-    alarms = find_alarms({}, [lease(NEW_MAC, "n101")], [], REGISTRY, frozenset(), now=NOW)
+    alarms = find_alarms(
+        {}, [lease(NEW_MAC, "n101")], [], REGISTRY, frozenset(), is_running=lambda _node: False, now=NOW
+    )
     first = since(alarms, [], now="2030-01-01T00:00:00Z")
     both = since([*alarms, replace(alarms[0], macs=(NEWER_MAC,))], first, now="2030-01-02T00:00:00Z")
     assert [alarm.first_seen for alarm in both] == ["2030-01-01T00:00:00Z", "2030-01-02T00:00:00Z"]

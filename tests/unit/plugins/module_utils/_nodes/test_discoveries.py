@@ -11,6 +11,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._nodes.discoveries
     LONGEST,
     Hardware,
     believe,
+    believe_nodes,
     load_discoveries,
     load_neighbours,
     parse_discoveries,
@@ -81,6 +82,22 @@ def test_only_who_holds_the_address_is_believed() -> None:
     lent, other = {MAC: IPv4Address("10.17.5.20")}, {MAC: IPv4Address("10.17.5.21")}
     assert believe([found], [other, lent]) == [found]
     assert believe([found], [other, {}]) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "believed"),
+    [
+        (None, ["SN-1001", "made-up", "SN-1003"]),
+        ("ready", ["SN-1001"]),
+        ("livesync", ["SN-1001"]),
+        ("fetch", ["SN-1001", "SN-1003"]),
+    ],
+)
+def test_users_of_a_node_that_is_up_cannot_say_what_board_it_is(stage: str | None, believed: list[str]) -> None:
+    told = list(parse_discoveries("".join(line(serial=serial) for serial in ("SN-1001", "made-up", "SN-1003"))))
+    found = believe_nodes(told, {MAC: told[0].hardware}, {MAC: stage})
+    assert [discovery.hardware.serial for discovery in found] == believed
+    assert believe_nodes(told, {}, {}) == told
 
 
 def test_the_rotated_log_is_read_first(tmp_path: Path) -> None:
