@@ -17,8 +17,9 @@ from .kernels import kernel_name
 from .unknown import describe_waiting
 
 CONFIG = "grub.cfg"
+LOADER = "grubx64.efi"  # what shim loads from the folder that it is in
 _PATIENCE = 90  # seconds that a machine that is no node looks for its file; it is lent its address for two minutes
-_LOADER = "/EFI/BOOT/BOOTX64.EFI"  # where firmware looks on a disk that it knows nothing of
+_ON_DISK = "/EFI/BOOT/BOOTX64.EFI"  # where firmware looks on a disk that it knows nothing of
 _SERIAL = re.compile(r"ttyS(\d)(?:,(\d+))?", re.ASCII)
 
 
@@ -77,8 +78,8 @@ def render_local(boot: Booting) -> str:
     return _script(
         boot,
         f"echo 'perceus: {boot.name} boots from its own disk'",
-        f"if search --no-floppy --file --set=disk {_LOADER}; then",
-        f"  if chainloader ($disk){_LOADER}; then boot; fi",
+        f"if search --no-floppy --file --set=disk {_ON_DISK}; then",
+        f"  if chainloader ($disk){_ON_DISK}; then boot; fi",
         "fi",
         "exit",
     )

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from .._boot.dnsmasq import DNS_HOSTS
 from .._boot.files import apply_folder, plan_folder
+from .._boot.grub import LOADER as GRUB
 from .._boot.hosts import name_nodes
 from .._boot.images import Image, load_current_image
 from .._boot.kernels import apply_kernels, plan_kernels
 from .._boot.overrides import FILE as OVERRIDES
-from .._boot.render import render_boot_files
+from .._boot.render import BootFiles, render_boot_files
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked, remove_remains
@@ -81,18 +82,32 @@ def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callab
         name_nodes(files.dnsmasq[DNS_HOSTS])
     except PerceusError as error:
         problems.append(error)
-    bootable = [image for image in images.values() if isinstance(image, Image)]
-    problems += apply_kernels(plan_kernels(config.tftp / "kernels", bootable, store=config.store))
-    for folder, wanted in ((config.tftp / "grub", files.grub), (config.state_dir / "boot", files.boot)):
-        scripts = plan_folder(folder, wanted)
-        apply_folder(scripts)
-        for line in scripts.describe():
-            say(line)
+    problems += _keep_scripts(config, files, images, say=say)
     used = {archive for archive in archives.values() if isinstance(archive, str)}
     for sha256 in discard_unused(config.overlay_archives, used, now=time.time()):
         say(f"removed overlay-archives/{sha256}")
     broken = (image for image in images.values() if isinstance(image, PerceusError))
     return [*problems, *broken, *find_problems(archives)]
+
+
+def _keep_scripts(
+    config: ClusterConfig,
+    files: BootFiles,
+    images: Mapping[str, Image | PerceusError | None],
+    *,
+    say: Callable[[str], None],
+) -> list[PerceusError]:
+    """Keep the boot loaders' files, those of GRUB where the role boot_server offers it; return what could not be."""
+    by_grub = (config.tftp / GRUB).exists()
+    bootable = [image for image in images.values() if isinstance(image, Image) and by_grub]
+    problems = apply_kernels(plan_kernels(config.tftp / "kernels", bootable, store=config.store))
+    grub = files.grub if by_grub else {}
+    for folder, wanted in ((config.state_dir / "boot", files.boot), (config.tftp / "grub", grub)):
+        scripts = plan_folder(folder, wanted)
+        apply_folder(scripts)
+        for line in scripts.describe():
+            say(line)
+    return problems
 
 
 def _tell_dnsmasq(

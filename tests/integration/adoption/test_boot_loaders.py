@@ -61,6 +61,7 @@ def test_loaders_come_by_http_and_nothing_else_of_their_folder_does(wire: Any, m
 
 
 def test_grub_finds_its_files_by_tftp(wire: Any, master: Any) -> None:
+    (master.config.tftp / "grubx64.efi").touch()
     master.register("n120", MAC)
     master.run()
     assert "net_default_mac" in fetch(wire, f"tftp://{MASTER}/grub/grub.cfg")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -51,10 +52,7 @@ def tree(folder: Path) -> dict[Path, bytes]:
 def test_a_master_on_its_first_day_has_scripts_and_no_nodes(cluster: ClusterConfig) -> None:
     assert run(cluster) == (
         0,
-        [
-            *("added dnsmasq/dhcp-hosts", "added dnsmasq/dns-hosts"),
-            *("added grub/grub.cfg", "added boot/start.ipxe", "added boot/default.ipxe"),
-        ],
+        ["added dnsmasq/dhcp-hosts", "added dnsmasq/dns-hosts", "added boot/start.ipxe", "added boot/default.ipxe"],
     )
     assert not cluster.registry.exists()
 
@@ -163,7 +161,7 @@ def test_two_runs_take_turns(cluster: ClusterConfig, monkeypatch: pytest.MonkeyP
         run(cluster)
 
 
-def test_a_new_image_reaches_the_boot_script(cluster: ClusterConfig) -> None:
+def test_a_new_image_reaches_the_boot_scripts_also_of_grub_where_that_is_offered(cluster: ClusterConfig) -> None:
     lend(cluster, 20)
     run(cluster)
     generation = "0123456789abcdef"
@@ -175,10 +173,18 @@ def test_a_new_image_reaches_the_boot_script(cluster: ClusterConfig) -> None:
     for name in files:
         (image / name).write_text(name)
     (cluster.store / "debian" / "current").symlink_to(f"images/{generation}")
-    assert run(cluster) == (0, ["changed grub/52:54:00:00:00:14.cfg", "changed boot/52-54-00-00-00-14.ipxe"])
+    assert run(cluster) == (0, ["changed boot/52-54-00-00-00-14.ipxe"])
     assert generation in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
+    assert sorted(folder.name for folder in cluster.tftp.rglob("*")) == ["grub", "kernels"]
+
+    (cluster.tftp / "grubx64.efi").touch()
+    assert run(cluster) == (0, ["added grub/grub.cfg", "added grub/52:54:00:00:00:14.cfg"])
     assert generation in (cluster.tftp / "grub" / "52:54:00:00:00:14.cfg").read_text()
     assert (cluster.tftp / "kernels" / f"debian-{generation}-vmlinuz").samefile(image / "vmlinuz")
+
+    (cluster.tftp / "grubx64.efi").unlink()
+    assert run(cluster) == (0, ["removed grub/52:54:00:00:00:14.cfg", "removed grub/grub.cfg"])
+    assert os.listdir(cluster.tftp / "kernels") == []
 
 
 def test_a_machine_in_quarantine_is_recorded_and_no_node(cluster: ClusterConfig) -> None:
