@@ -14,7 +14,7 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption bench-inventory clean setup collection
+.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption bench-inventory bench-node clean setup collection
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ bench: collection ## how long building and publishing take, beside the programs 
 
 bench-adoption: collection ## how soon a thousand new machines have names, and what dnsmasq makes of it
 	$(VENV)/bin/python tests/bench/adoption.py
+
+bench-node: collection ## how long one call of the module node takes with 10,000 nodes, beside ping
+	$(VENV)/bin/python tests/bench/node.py
 
 bench-inventory: collection ## how long the inventory of up to 100,000 nodes takes, beside a script that prints it
 	$(VENV)/bin/python tests/bench/inventory.py
