@@ -36,6 +36,7 @@ def play(cluster: Cluster, playbook: str, *arguments: str, **variables: Any) -> 
     extra = ("-e", json.dumps({"ansible_become": False, **variables}))
     return subprocess.run(
         ["unshare", "--mount", "sh", "-c", AS_MASTER, "sh", str(cluster.config_file), *book, *extra],
+        cwd=inventory.parent,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,9 +71,9 @@ def test_the_session_of_an_operator(reported: Cluster) -> None:
     assert changed(play(reported, "nodes_replace", old="n101", new="stunt"))
     assert reported.registry.by_name["n101"].macs == (mac(4),)
     assert changed(play(reported, "nodes_rename", node="n101", to="stunt"))
-    assert changed(play(reported, "nodes_mask", mac=mac(1), reason="gone"))
-    assert reported.registry.masked == {mac(1): "gone"}
-    assert changed(play(reported, "nodes_mask", mac=mac(1), mask=False))
+    assert changed(play(reported, "nodes_mask", "-e", "reason='the storage'", mac=f"{mac(1)}, {mac(9)}"))
+    assert reported.registry.masked == {mac(1): "the storage", mac(9): "the storage"}
+    assert changed(play(reported, "nodes_mask", mac=f"{mac(1)},{mac(9)}", mask=False))
     assert changed(play(reported, "groups_delete", group="debian7", move_to="compute"))
     assert re.search(r"compute +debian +default .* n102, n103, stunt", play(reported, "groups_list").stdout)
 
@@ -114,8 +115,9 @@ def test_nothing_is_deleted_unless_it_is_confirmed(reported: Cluster) -> None:
 def test_a_file_is_applied_as_a_whole_when_it_is_confirmed(reported: Cluster) -> None:
     file = reported.config_file.with_name("nodes.yml")
     file.write_text(APPLIED)
-    asked = play(reported, "nodes_apply", file=str(file))
+    asked = play(reported, "nodes_apply", file="nodes.yml")
     assert "Nothing is changed yet. Say that this is right with -e confirm=yes" in asked.stdout
+    assert re.search(r"groups_changed.*nomodeset.*groups_removed.*viz", asked.stdout, re.DOTALL)
     assert list(reported.registry.by_name) == ["n101", "n102", "n103"]
     assert changed(play(reported, "nodes_apply", "--check", "--diff", file=str(file)))
     assert changed(play(reported, "nodes_apply", file=str(file), confirm=True))
@@ -132,3 +134,15 @@ def test_a_file_is_applied_as_a_whole_when_it_is_confirmed(reported: Cluster) ->
     reported.do("node", name="n101", kernel_args="by-hand")
     assert changed(play(reported, "nodes_apply", file=str(file), confirm=True))
     assert reported.registry == registry
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "groups: []", "groups: []\nnodes:\n", "groups: []\nnode: []", "groups: []\nnodes: {}", APPLIED + "node: []"],
+    ids=["empty", "no nodes", "nothing as nodes", "misspelt", "no list", "misspelt beside"],
+)
+def test_a_file_that_does_not_have_groups_and_nodes_is_not_applied(reported: Cluster, text: str) -> None:
+    reported.config_file.with_name("nodes.yml").write_text(text)
+    refused = play(reported, "nodes_apply", file="nodes.yml", confirm=True)
+    assert "The file nodes.yml must have 'groups' and 'nodes', two lists, and nothing else" in refused.stdout
+    assert len(reported.registry.nodes) == 3
