@@ -43,7 +43,7 @@ _KERNEL_ARGS = re.compile(r"[A-Za-z0-9_.,:;=/@%+~()\[\] -]{0,400}", re.ASCII)
 # Hosts and groups that every inventory has, those of our own inventory, and words of dnsmasq's dhcp-host syntax.
 _RESERVED = frozenset(
     {"all", "ungrouped", "localhost", "master"}
-    | {"nodes", "live", "expired", "unknown", "quarantine", "disabled"}
+    | {"nodes", "live", "expired", "unknown", "quarantine", "disabled", "drifted"}
     | {"ignore", "infinite"}
 )
 _RESERVED_VNFS = "capsules"  # nodes that boot a VNFS are in the group vnfs_NAME, VNFSs themselves in vnfs_capsules

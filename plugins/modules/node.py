@@ -28,7 +28,7 @@ options:
     description:
       - A table of nodes instead of O(name) and what is said of it. If one cannot be changed, none is.
       - An entry with C(macs) is one node, made if it is not there; any other is about nodes that are.
-      - Later entries win over earlier ones.
+      - Later entries win over earlier ones, but not about C(macs): one entry has all of a node.
     type: list
     elements: dict
     suboptions:
@@ -89,16 +89,19 @@ options:
   state:
     description:
       - V(present) sees to it that the nodes are as said.
+      - V(added) is V(present), but no node gets other MAC addresses. A new machine by the name of a node that is there
+        is an error then.
       - V(declared) makes the nodes of the cluster equal to O(nodes). Other nodes go, what is not said of a node is as
         with a new one, except for its address, and an entry without C(macs) is about nodes of entries before it.
         Adoption should be V(off) or V(quarantine) then.
-      - V(absent) removes the nodes, their permanent ssh host keys too. A machine that is still on becomes a node again
-        with its next lease, if the cluster adopts machines; its number is free at once.
+      - V(absent) removes the nodes, their permanent ssh host keys too. MAC addresses that are said beside a name must
+        be those of the nodes that go. A machine that is still on becomes a node again with its next lease, if the
+        cluster adopts machines; its number is free at once.
       - V(replaced) puts the machine O(replacement) in the place of the node, which keeps its name, address, group, ssh
         host key and whatever else is known of it, and loses its MAC addresses.
       - V(renamed) gives a node the name O(new_name). It keeps all else, its address too.
     type: str
-    choices: [present, declared, absent, replaced, renamed]
+    choices: [present, added, declared, absent, replaced, renamed]
     default: present
   replacement:
     description: A MAC address of the new machine, or the node as which it was adopted, which is no more then.
@@ -179,9 +182,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import Plan, change_registry, find_means
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import (
+    Plan,
+    change_registry,
+    find_leftovers,
+    find_means,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.declare import (
     Means,
+    add_nodes,
     declare_nodes,
     remove_nodes,
     rename_node,
@@ -209,7 +218,7 @@ ARGUMENTS = {
     "nodes": {"type": "list", "elements": "dict", "options": NODE, "required_one_of": NEEDED},
     "state": {
         "type": "str",
-        "choices": ["present", "declared", "absent", "replaced", "renamed"],
+        "choices": ["present", "added", "declared", "absent", "replaced", "renamed"],
         "default": "present",
     },
     "replacement": {"type": "str"},
@@ -232,6 +241,8 @@ def decide(params: dict[str, Any], registry: Registry, means: Means) -> Plan:
         return Plan(registry, replace_node(registry, name, params["replacement"], means.config))
     if state == "renamed":
         return Plan(registry, rename_node(registry, name, params["new_name"]), (name, params["new_name"]))
+    if state == "added":
+        return Plan(registry, add_nodes(registry, take_entries(params), means))
     return Plan(registry, declare_nodes(registry, take_entries(params), means, all_of_them=state == "declared"))
 
 
@@ -253,10 +264,12 @@ def main() -> None:
             means.config,
             lambda registry: decide(module.params, registry, means),
             check=module.check_mode,
-            touches_keys=module.params["state"] != "present",
+            touches_keys=module.params["state"] not in ("present", "added"),
         )
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
+    for leftover in find_leftovers(plan, means.config.store):
+        module.warn(leftover)
     module.exit_json(**plan.as_result())
 
 

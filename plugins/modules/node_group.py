@@ -118,7 +118,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._config import load_config
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import Plan, change_registry, find_means
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import (
+    Plan,
+    change_registry,
+    find_leftovers,
+    find_means,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.declare import Means
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.groups import declare_groups, remove_group
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Registry
@@ -174,6 +179,8 @@ def main() -> None:
         )
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
+    for leftover in find_leftovers(plan, means.config.store):
+        module.warn(leftover)
     groups = {name: group_as_dict(group) for name, group in plan.after.groups.items()}
     module.exit_json(changed=plan.changed, diff=plan.as_diff(), updated=plan.updated, groups=groups)
 

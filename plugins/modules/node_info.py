@@ -328,7 +328,7 @@ def main() -> None:
         found = load_machines(paths.pop("config"), **paths)
         registry = found.registry
         boots = load_boots(registry, config, reports=paths.get("reports"))
-        chosen = {node.name: node for node in (select_nodes(name, registry) if name else registry.nodes)}
+        chosen = {node.name: node for node in (registry.nodes if name is None else select_nodes(name, registry))}
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)
     for warning in found.warnings:
@@ -342,7 +342,7 @@ def main() -> None:
         for machine in found.nodes
         if machine.name in chosen
     ]
-    unknown = [] if name else [machine.as_dict() for machine in found.unknown]
+    unknown = [] if name is not None else [machine.as_dict() for machine in found.unknown]
     counts = {
         "nodes": len(nodes),
         "live": sum(node["live"] for node in nodes),

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,26 +55,30 @@ def run(load: Callable[[], ClusterConfig]) -> int:
     runner = CommandRunner()
     tried: set[str] = set()
     failed = False
-    with locked(config.hostkeys_lock, what="the nodes' host keys"):
-        for _round in range(ROUNDS):
+    for _round in range(ROUNDS):
+        with _locked(config):
             registry = load_registry(config.registry)
             reports = {
                 name: report
                 for name, report in last_ready(load_reports(config.reports), registry).items()
                 if report.boot not in tried and not _is_done(config, report, name)
             }
-            for name in reports:
-                _make_key(config, name, runner)
+            keys = {name: _make_key(config, name, runner) for name in reports}
             write_atomically(config.state_dir / "known_hosts", _render_known_hosts(config, registry))
             write_atomically(config.state_dir / "ssh_config", render_ssh_config(config, registry))
-            if not reports:
-                break
-            give = _Giver(config, registry, reports, runner)
-            for name, error in fan_out(give, reports, forks=FORKS).items():
-                say_in_journal(f"Cannot give {name} its host key: {error}" if error else f"{name} has its host key")
-                failed = failed or error is not None
-            tried.update(report.boot for report in reports.values())
+        if not reports:
+            break
+        give = _Giver(config, registry, reports, keys, runner)
+        for name, error in fan_out(give, reports, forks=FORKS).items():
+            say_in_journal(f"Cannot give {name} its host key: {error}" if error else f"{name} has its host key")
+            failed = failed or error is not None
+        tried.update(report.boot for report in reports.values())
     return 1 if failed else 0
+
+
+def _locked(config: ClusterConfig) -> AbstractContextManager[None]:
+    """Hold the lock of the folders of keys: never for as long as a login may take, as changes of nodes wait for it."""
+    return locked(config.hostkeys_lock, what="the nodes' host keys")
 
 
 def last_ready(reports: Iterable[Report], registry: Registry) -> dict[str, Report]:
@@ -122,17 +127,17 @@ class _Giver:
     config: ClusterConfig
     registry: Registry
     reports: Mapping[str, Report]
+    keys: Mapping[str, str]  # private ones
     runner: Runner
 
     def __call__(self, name: str) -> None:
         node, report = self.registry.by_name[name], self.reports[name]
         permanent = Login(name, node.address, self.config.state_dir / "known_hosts")
-        private = (_folder(self.config, name) / HOST_KEY).read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory(prefix="perceus-") as folder:
             known_hosts = Path(folder, "known_hosts")
             known_hosts.write_text(f"{name} ssh-ed25519 {report.hostkey}\n", encoding="utf-8")
             try:
-                self._run(replace(permanent, known_hosts=known_hosts), ["sh", "-c", _INSTALL], stdin=private)
+                self._run(replace(permanent, known_hosts=known_hosts), ["sh", "-c", _INSTALL], stdin=self.keys[name])
             except CommandError:
                 # It is no failure if a run that was killed had come so far already.
                 if not self._is_up(permanent, report):
@@ -142,7 +147,14 @@ class _Giver:
             if time.monotonic() > deadline:
                 raise PerceusError(f"{name} does not answer with the key that it was given", hint="Look at its sshd")
             time.sleep(0.2)
-        write_atomically(_folder(self.config, name) / "boot", f"{report.boot}\n")
+        self._note(node, report)
+
+    def _note(self, node: Node, report: Report) -> None:
+        """Note that the boot has its key, unless the folder is another machine's by now, or gone."""
+        with _locked(self.config):
+            now = load_registry(self.config.registry, only=[node.name]).by_name.get(node.name)
+            if now is not None and now.machine_id == node.machine_id:
+                write_atomically(_folder(self.config, node.name) / "boot", f"{report.boot}\n")
 
     def _is_up(self, login: Login, report: Report) -> bool:
         """Whether a new login reaches the boot that reported."""
@@ -164,16 +176,16 @@ def _is_done(config: ClusterConfig, report: Report, name: str) -> bool:
     return done.exists() and done.read_text(encoding="utf-8").strip() == report.boot
 
 
-def _make_key(config: ClusterConfig, name: str, runner: Runner) -> None:
-    """Make the node's permanent key unless there is one: beside, so that both its halves are there or none."""
+def _make_key(config: ClusterConfig, name: str, runner: Runner) -> str:
+    """Return the node's private key, made if there is none: beside, so that both its halves are there or none."""
     folder = _folder(config, name)
-    if folder.exists():
-        return
-    beside = folder.with_name(f".{name}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(mode=0o700, parents=True)
-    runner(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(beside / HOST_KEY)])
-    beside.rename(folder)
+    if not folder.exists():
+        beside = folder.with_name(f".{name}")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(mode=0o700, parents=True)
+        runner(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(beside / HOST_KEY)])
+        beside.rename(folder)
+    return (folder / HOST_KEY).read_text(encoding="utf-8")
 
 
 def _render_known_hosts(config: ClusterConfig, registry: Registry) -> str:

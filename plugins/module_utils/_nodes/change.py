@@ -6,11 +6,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, TypeVar
 
+from .._boot.overrides import load_overrides
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked
@@ -98,14 +100,14 @@ def change_registry(config: ClusterConfig, decide: Callable[[Registry], P], *, c
     if check:
         return decide(load_registry(config.registry))
     with contextlib.ExitStack() as held:
-        if touches_keys:  # before the registry, which others wait for, as somebody may be giving keys for a while
+        if touches_keys:  # before the registry, which others wait for, as somebody may be making keys for a while
             held.enter_context(locked(config.hostkeys_lock, what="the nodes' host keys"))
         held.enter_context(locked(config.lock, what="the registry"))
         plan = decide(load_registry(config.registry))
         if plan.changed:
             dismissed = _dismiss(plan, config)
             if touches_keys:
-                _change_keys(plan, config)
+                held.enter_context(_keys_moved(plan, config))
             save_registry(config.registry, replace(plan.after, dismissed=dismissed))
     return plan
 
@@ -120,17 +122,46 @@ def _dismiss(plan: Plan, config: ClusterConfig) -> dict[str, int]:
     return {mac: end for mac, end in {**lasting, **new}.items() if mac not in plan.after.by_mac}
 
 
-def _change_keys(plan: Plan, config: ClusterConfig) -> None:
-    """Move and remove keys before the registry is written: what is cut short leaves no key of a node that is gone."""
+@contextlib.contextmanager
+def _keys_moved(plan: Plan, config: ClusterConfig) -> Iterator[None]:
+    """Have keys of nodes that go aside, and that of a renamed one in its place, while the block writes the registry.
+
+    If it fails they are back, else those of nodes that went are no more; what is cut short leaves none of them.
+    """
+    aside = config.hostkeys / ".gone"
+    moves = {config.hostkeys / name: aside / name for name in plan.removed}
+    if plan.renamed:
+        old, new = (config.hostkeys / name for name in plan.renamed)
+        moves = {new: aside / new.name, old: new}
     try:
-        if plan.renamed:
-            old, new = (config.hostkeys / name for name in plan.renamed)
-            if old.exists():
-                if new.exists():
-                    shutil.rmtree(new)
-                old.rename(new)
-        for name in plan.removed:
-            if (config.hostkeys / name).exists():
-                shutil.rmtree(config.hostkeys / name)
+        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.ExitStack() as back:
+            for key, place in moves.items():
+                if key.exists():
+                    place.parent.mkdir(mode=0o700, exist_ok=True)
+                    key.rename(place)
+                    back.callback(place.rename, key)
+            yield
+            back.pop_all()
+        shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise PerceusError(f"Cannot change the host key {error.filename!r}: {error.strerror}") from error
+
+
+def find_leftovers(plan: Plan, store: Path) -> Iterator[str]:
+    """Yield a warning for what each VNFS has for nodes and groups that are no more: later ones of the name get it."""
+    gone = {"node": set(plan.removed), "group": plan.before.groups.keys() - plan.after.groups.keys()}
+    if not any(gone.values()):
+        return
+    for vnfs in list_vnfs(store):
+        try:
+            overrides = load_overrides(vnfs.folder)
+        except PerceusError as error:
+            yield str(error)
+            continue
+        for kind, table in (("node", overrides.nodes), ("group", overrides.groups)):
+            for name in sorted(table.keys() & gone[kind]):
+                yield (
+                    f"VNFS {vnfs.name!r} has overrides for {kind} {name!r} still, which any later {kind} of this name "
+                    "gets: take them away, or give them its new name, with vnfs_configure"
+                )

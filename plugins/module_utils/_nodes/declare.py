@@ -50,9 +50,9 @@ def declare_nodes(
 ) -> Registry:
     """Return the registry in which the nodes are what ``entries``, options of the module ``node``, say.
 
-    An entry with MACs is one node, made if it is not there; any other is about nodes that are. If the entries are about
-    ``all_of_them``, other nodes go, what is not said of a node is as with a new one, and an entry without MACs is about
-    nodes of entries before it.
+    An entry with MACs is one node, made if it is not there, and no other says other MACs of it; any other is about
+    nodes that are. If the entries are about ``all_of_them``, other nodes go, what is not said of a node is as with a
+    new one, and an entry without MACs is about nodes of entries before it.
     Raises :class:`PerceusError` when it cannot be so.
     """
     declaration = _Declaration(registry, means, all_of_them)
@@ -60,6 +60,23 @@ def declare_nodes(
     for entry in sorted(entries, key=lambda entry: not entry.get("name")):
         declaration.take(entry)
     return declaration.result()
+
+
+def add_nodes(registry: Registry, entries: Iterable[Mapping[str, Any]], means: Means) -> Registry:
+    """Return the registry in which the nodes are what ``entries`` say as well, but no node is another machine.
+
+    Raises :class:`PerceusError` for a node that is there and has other MACs, and as :func:`declare_nodes` does.
+    """
+    after = declare_nodes(registry, entries, means, all_of_them=False)
+    for node in registry.nodes:
+        macs = after.by_name[node.name].macs
+        if macs != node.macs:
+            said, has = ", ".join(macs), ", ".join(node.macs)
+            raise PerceusError(
+                f"Cannot add node {node.name!r} with MAC {said}: it is there, with MAC {has}",
+                hint="Use nodes_replace to put another machine in its place, or give the new node another name",
+            )
+    return after
 
 
 class _Declaration:
@@ -70,7 +87,9 @@ class _Declaration:
         self._means = means
         self._all = all_of_them
         self._nodes = dict(registry.by_name)
+        self._owners = {mac: node.name for mac, node in registry.by_mac.items()}
         self._declared: dict[str, Node] = {}
+        self._identified: set[str] = set()  # nodes of which an entry said the MACs
         self._placed: set[str] = set()
         self._numbers: Iterator[int] | None = None  # free ones, from the first node without a name on
 
@@ -82,8 +101,23 @@ class _Declaration:
         for node in self._find(name, values.get("macs", ())):
             changed = replace(self._begun(node), **values)
             self._nodes[node.name] = self._declared[node.name] = changed
+            if "macs" in values:
+                self._identify(node, changed.macs)
             if "address" in values:
                 self._placed.add(node.name)
+
+    def _identify(self, node: Node, macs: tuple[str, ...]) -> None:
+        if node.name in self._identified and node.macs != macs:
+            said, before = ", ".join(macs), ", ".join(node.macs)
+            raise PerceusError(
+                f"Cannot register node {node.name!r} with MAC {said}: an entry before has {before}",
+                hint="Write all MAC addresses of a node in one entry",
+            )
+        self._identified.add(node.name)
+        for mac in node.macs:
+            if self._owners.get(mac) == node.name:
+                del self._owners[mac]
+        self._owners.update(dict.fromkeys(macs, node.name))
 
     def _begun(self, node: Node) -> Node:
         if not self._all or node.name in self._declared:
@@ -92,7 +126,7 @@ class _Declaration:
 
     def _check(self, values: Mapping[str, Any], name: str | None) -> None:
         config, vnfs = self._means.config, values.get("vnfs")
-        require_vnfs(vnfs, self._means.vnfs, f"nodes {name!r}" if name else f"node {values['macs'][0]}")
+        require_vnfs(vnfs, self._means.vnfs, f"node {values['macs'][0]}" if name is None else f"nodes {name!r}")
         for mac in values.get("macs", ()):
             if mac in self._registry.masked_macs(config):
                 raise PerceusError(
@@ -104,7 +138,7 @@ class _Declaration:
         if not macs:
             return self._select(str(name))
         if name is None:
-            owners = sorted({self._registry.by_mac[mac].name for mac in macs if mac in self._registry.by_mac})
+            owners = sorted({self._owners[mac] for mac in macs if mac in self._owners})
             if len(owners) > 1:
                 raise PerceusError(f"Cannot register {', '.join(macs)} as one node: they belong to {', '.join(owners)}")
             name = owners[0] if owners else self._free_name(macs[0])
@@ -165,11 +199,19 @@ def remove_nodes(registry: Registry, entries: Iterable[Mapping[str, Any]]) -> Re
     """Return the registry without the nodes that the entries are about, be they there or not."""
     gone: set[Node] = set()
     for entry in entries:
-        if entry.get("name"):
-            gone.update(select_nodes(entry["name"], registry, missing_ok=True))
-        else:
-            macs = map(parse_mac, entry["macs"])
-            gone.update(registry.by_mac[mac] for mac in macs if mac in registry.by_mac)
+        name, macs = entry.get("name"), [parse_mac(mac) for mac in entry.get("macs") or ()]
+        owners = {mac: registry.by_mac[mac] for mac in macs if mac in registry.by_mac}
+        if name is None:
+            gone.update(owners.values())
+            continue
+        named = select_nodes(name, registry, missing_ok=True)
+        for mac in macs:
+            if owners.get(mac) not in (named or [None]):  # when the node has gone already, its MACs are nobody's
+                whose = f"node {owners[mac].name!r}" if mac in owners else "no node"
+                raise PerceusError(
+                    f"Cannot remove node {name!r}: MAC {mac} belongs to {whose}", hint="See nodes_status"
+                )
+        gone.update(named)
     return registry.of_nodes(node for node in registry.nodes if node not in gone)
 
 

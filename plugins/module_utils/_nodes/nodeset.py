@@ -40,6 +40,8 @@ def select_names(text: str, group_of: Mapping[str, str], *, missing_ok: bool = F
     """Return the names that ``text`` means; ``group_of`` has the group of each node by name. Raises the same."""
     if text in group_of:  # also where ClusterShell is not
         return {text}
+    if not text.strip():
+        raise PerceusError("Cannot select nodes: none are named", hint="Write n101, n[101-137,140], n1* or @group")
     if NodeSet is None:
         raise PerceusError(
             f"Cannot read node set {text!r}: the Python library ClusterShell is missing",

@@ -62,14 +62,16 @@ def test_the_session_of_an_operator(reported: Cluster) -> None:
     """Summary, groups, VNFSs, adding, replacing, renaming, masks, deleting: section 11 of the site's own report."""
     assert "n103      viz" in re.sub(" +", "      ", play(reported, "nodes_summary").stdout)
     assert changed(play(reported, "nodes_set", nodes="n[102-103]", set={"group": "debian7"}))
+    assert "Say which nodes" in play(reported, "nodes_set", nodes="n102").stdout
     assert changed(play(reported, "groups_set", group="debian7", set={"vnfs": "rocky-9"}))
     assert not changed(play(reported, "groups_set", group="debian7", set={"vnfs": "rocky-9"}))
     status = play(reported, "nodes_status", nodes="@debian7").stdout
     assert re.search(r"n102 +debian7 +yes +rocky-9 +group", status)
     assert "n101" not in status
-    assert changed(play(reported, "nodes_add", mac="52:54:00:00:00:04", node="stunt"))
+    assert changed(play(reported, "nodes_add", mac=f"{mac(4)}, {mac(5)}", node="stunt"))
+    assert "nodes_replace" in play(reported, "nodes_add", mac=mac(6), node="n101").stdout
     assert changed(play(reported, "nodes_replace", old="n101", new="stunt"))
-    assert reported.registry.by_name["n101"].macs == (mac(4),)
+    assert reported.registry.by_name["n101"].macs == (mac(4), mac(5))
     assert changed(play(reported, "nodes_rename", node="n101", to="stunt"))
     assert changed(play(reported, "nodes_mask", "-e", "reason='the storage'", mac=f"{mac(1)}, {mac(9)}"))
     assert reported.registry.masked == {mac(1): "the storage", mac(9): "the storage"}
@@ -104,6 +106,7 @@ def test_nothing_is_deleted_unless_it_is_confirmed(reported: Cluster) -> None:
     assert asked.returncode != 0
     assert "52:54:00:00:00:03" in asked.stdout
     assert "Nothing is deleted yet. Say that this is right with -e confirm=yes" in asked.stdout
+    assert "Say which nodes to delete" in play(reported, "nodes_delete", nodes="", confirm=True).stdout
     assert "no node matches n109" in play(reported, "nodes_delete", nodes="n109", confirm=True).stdout
     assert changed(play(reported, "nodes_delete", "--check", nodes="n[102-103]"))
     assert len(reported.registry.nodes) == 3

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,9 @@ def test_a_mask_goes_again(three: Cluster) -> None:
     [
         ("node", {"name": "n101", "vnfs": "nope"}, ["nope", "debian, rocky-9"]),
         ("node", {"name": "n104", "macs": [mac(1)]}, ["'n104'", "'n101'", mac(1)]),
+        ("node", {"name": "n101", "macs": [mac(9)], "state": "added"}, ["'n101'", mac(1), mac(9), "nodes_replace"]),
+        ("node", {"name": "", "state": "absent"}, ["none are named"]),
+        ("node", {"name": "", "vnfs": "debian"}, ["none are named"]),
         ("node", {"name": "n101", "address": "10.17.5.102"}, ["'n101'", "'n102'", "10.17.5.102"]),
         ("node", {"name": "n101", "address": "10.17.64.9"}, ["discovery_range"]),
         ("node", {"name": "n[101-109]"}, ["n104, n105, n106, n107, n108 and 1 more"]),
@@ -155,6 +159,27 @@ def test_a_renamed_node_keeps_its_key_whatever_a_killed_run_left(three: Cluster,
     (keys / "stunt").mkdir()
     three.do("node", name="n101", state="renamed", new_name="stunt")
     assert known_hosts(three) == {"stunt": "n101", "n102": "n102", "n103": "n103"}
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "gone"),
+    [
+        ("node", {"name": "n102", "state": "absent"}, "node 'n102'"),
+        ("node", {"name": "n102", "state": "renamed", "new_name": "stunt"}, "node 'n102'"),
+        ("node", {"nodes": [{"name": "n101", "macs": [mac(1)]}], "state": "declared"}, "node 'n102'"),
+        ("node_group", {"name": "viz", "state": "absent", "move_to": "compute"}, "group 'viz'"),
+    ],
+)
+def test_what_a_vnfs_still_has_for_who_is_no_more_is_told(
+    three: Cluster, module: str, options: dict[str, Any], gone: str
+) -> None:
+    options_of = {"n101": {"kernel_args": "debug"}, "n102": {"kernel_args": "nomodeset"}}
+    overrides = {"nodes": options_of, "groups": {"viz": {"kernel_args": "quiet"}}}
+    (three.config.store / "debian/overrides.json").write_text(json.dumps(overrides))
+    for check in (True, False):
+        [warning] = three.call(module, **options, _ansible_check_mode=check)["warnings"]
+        assert f"VNFS 'debian' has overrides for {gone} still" in str(warning)
+    assert not three.call(module, **options).get("warnings")
 
 
 def test_a_machine_that_is_no_node_any_more_becomes_one_by_its_next_lease_only(three: Cluster) -> None:

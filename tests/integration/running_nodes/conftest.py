@@ -72,10 +72,14 @@ class RunningNode:
     process: subprocess.Popen[bytes]
 
     @property
+    def init(self) -> int:
+        """The process that is its first one."""
+        return int(Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0])
+
+    @property
     def root(self) -> Path:
         """Its root file system as it sees it."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return Path("/proc", children[0], "root")
+        return Path("/proc", str(self.init), "root")
 
     @property
     def host_key(self) -> str:

@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
+
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.change import Plan, change_registry
+
+from tests.integration.lease_files.servers import wait_for
 
 Boot = Callable[[Sequence[str]], list[Any]]
 
@@ -89,3 +97,28 @@ def test_a_node_that_hangs_holds_up_no_other(cluster: Any, boot: Boot) -> None:
     assert "n101 has its host key" in done.stdout
     assert "Cannot give n102 its host key" in done.stdout
     assert cluster.ssh("n101", "cat", "/run/perceus/vnfs").returncode == 0
+
+
+def test_nodes_are_changed_while_one_hangs_and_its_key_is_not_noted_of_another(cluster: Any, boot: Boot) -> None:
+    (node,) = boot(["n101"])
+    cluster.report(node)
+    other = replace(node.node, machine_id="f" * 32)
+    key = cluster.config.hostkeys / "n101"
+    os.kill(node.init, signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        giving = pool.submit(cluster.run_identity)
+        wait_for(True, key.exists)
+        began = time.monotonic()
+        for nodes in ((), (other,)):
+            change_registry(
+                cluster.config,
+                lambda registry, nodes=nodes: Plan(registry, registry.of_nodes(nodes)),
+                check=False,
+                touches_keys=True,
+            )
+        assert time.monotonic() - began < 5
+        assert not key.exists()
+        key.mkdir()
+        os.kill(node.init, signal.SIGCONT)
+    assert "n101 has its host key" in giving.result().stdout
+    assert not (key / "boot").exists()

@@ -90,7 +90,7 @@ def test_nodes_may_not_be_called(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["all", "localhost", "master", "ungrouped", "live", "ignore", "infinite", "mac-525400000001"]
+    "value", ["all", "localhost", "master", "ungrouped", "live", "drifted", "ignore", "infinite", "mac-525400000001"]
 )
 def test_no_node_shadows_a_name_that_means_something_else(value: str) -> None:
     with pytest.raises(PerceusError, match="another meaning"):

@@ -10,6 +10,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes import address_plan
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.declare import (
     Means,
+    add_nodes,
     declare_nodes,
     remove_nodes,
     rename_node,
@@ -109,6 +110,35 @@ def test_a_machine_without_a_name_that_is_known_is_its_node(declare: Declare, th
     assert (registry.by_name["n103"].macs, registry.by_name["n103"].vnfs) == ((mac(3), mac(14)), "debian")
 
 
+def test_a_machine_is_the_node_that_the_table_makes_of_it(declare: Declare, three: Registry) -> None:
+    registry = declare({"macs": [mac(1)]}, {"name": "n101", "macs": [mac(11)]}, registry=three)
+    assert (registry.by_name["n101"].macs, registry.by_mac[mac(1)].name) == ((mac(11),), "n104")
+    swapped = [{"name": "n101", "macs": [mac(2)]}, {"name": "n102", "macs": [mac(1)]}, {"macs": [mac(1)], "group": "x"}]
+    registry = declare(*swapped, registry=three)
+    assert [(node.macs[0], node.group) for node in registry.nodes[:2]] == [(mac(2), "compute"), (mac(1), "x")]
+
+
+@pytest.mark.parametrize("again", [{"name": "n101", "macs": [mac(1)]}, {"macs": [mac(11), mac(1)]}])
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_two_entries_that_say_other_macs_of_one_node_are_refused(
+    declare: Declare, three: Registry, again: dict[str, Any], all_of_them: bool
+) -> None:
+    with pytest.raises(PerceusError, match=f"node 'n101' with MAC .*{mac(1)}: an entry before has {mac(11)}"):
+        declare({"name": "n101", "macs": [mac(11)]}, again, registry=three, all_of_them=all_of_them)
+
+
+def test_an_added_node_is_no_other_machine(means: Means, three: Registry) -> None:
+    added = add_nodes(three, [{"name": "n104", "macs": [mac(4)]}, {"macs": [mac(3), mac(13)]}], means)
+    assert names(added) == ["n101", "n102", "n103", "n104"]
+    assert add_nodes(added, [{"name": "n104", "macs": [mac(4)]}], means) == added
+    with pytest.raises(PerceusError, match=f"Cannot add node 'n101' with MAC {mac(4)}: it is there, with MAC {mac(1)}"):
+        add_nodes(three, [{"name": "n101", "macs": [mac(4)]}], means)
+    with pytest.raises(
+        PerceusError, match=f"Cannot add node 'n103' with MAC {mac(13)}: it is there, with MAC {mac(3)}"
+    ):
+        add_nodes(three, [{"macs": [mac(13)]}], means)
+
+
 def test_names_that_are_no_numbers_get_addresses_from_the_end(declare: Declare) -> None:
     registry = declare(
         {"name": "login", "macs": [mac(1)]}, {"name": "n104", "macs": [mac(4)]}, {"name": "stunt", "macs": [mac(2)]}
@@ -145,6 +175,8 @@ def test_a_range_that_is_full_says_so(declare: Declare, three: Registry) -> None
         ({"name": "n101", "macs": []}, "needs at least one MAC"),
         ({"name": "n[101-102]", "macs": [mac(5)]}, "Cannot name a node 'n[101-102]'"),
         ({"name": "n999", "vnfs": "debian"}, "no node matches n999"),
+        ({"name": "", "vnfs": "debian"}, "Cannot select nodes: none are named"),
+        ({"name": "", "macs": [mac(5)]}, "Cannot name a node ''"),
         ({"name": "n101", "machine_id": "0" * 32}, "a node has no 'machine_id'"),
         ({"name": "n101", "description": "a\nb"}, "as a description"),
         ({"name": "n101", "macs": ["52:54:00:00:00:66"]}, "MAC 52:54:00:00:00:66 is masked"),
@@ -196,6 +228,20 @@ def test_nodes_are_removed_be_they_there_or_not(three: Registry) -> None:
     registry = remove_nodes(three, [{"name": "n[102-109]"}, {"name": None, "macs": ["52-54-00-00-00-01", mac(9)]}])
     assert names(registry) == []
     assert registry.groups == three.groups
+
+
+def test_a_node_is_removed_only_if_it_has_the_macs_that_are_said(three: Registry) -> None:
+    gone = remove_nodes(three, [{"name": "n103", "macs": [mac(13)]}])
+    assert names(gone) == ["n101", "n102"]
+    assert remove_nodes(gone, [{"name": "n103", "macs": [mac(13)]}]) == gone
+    with pytest.raises(PerceusError, match=f"Cannot remove node 'n101': MAC {mac(2)} belongs to node 'n102'"):
+        remove_nodes(three, [{"name": "n101", "macs": [mac(1), mac(2)]}])
+    with pytest.raises(PerceusError, match=f"Cannot remove node 'n101': MAC {mac(9)} belongs to no node"):
+        remove_nodes(three, [{"name": "n101", "macs": [mac(9)]}])
+    with pytest.raises(PerceusError, match=f"Cannot remove node 'n109': MAC {mac(1)} belongs to node 'n101'"):
+        remove_nodes(three, [{"name": "n109", "macs": [mac(1)]}])
+    with pytest.raises(PerceusError, match="none are named"):
+        remove_nodes(three, [{"name": ""}])
 
 
 def test_a_replacement_takes_the_place_of_the_machine_only(means: Means, three: Registry) -> None:
