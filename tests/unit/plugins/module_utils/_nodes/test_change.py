@@ -4,6 +4,8 @@ from __future__ import annotations
 import contextlib
 import resource
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
@@ -40,8 +42,9 @@ def rename(registry: Registry) -> Plan:
 
 @pytest.mark.parametrize(("decide", "keys"), [(remove, {"stunt": "stunt"}), (rename, {"stunt": "n101"})])
 def test_a_key_follows_its_node_when_the_registry_is_written_and_not_before(
-    config: ClusterConfig, means: Means, decide: Callable[[Registry], Plan], keys: dict[str, str]
+    config: ClusterConfig, means: Means, tmp_path: Path, decide: Callable[[Registry], Plan], keys: dict[str, str]
 ) -> None:
+    config = replace(config, state_dir=tmp_path, leases=tmp_path / "leases")
     entries = [{"name": "n101", "macs": ["52:54:00:00:00:01"]}]
     save_registry(config.registry, declare_nodes(EMPTY, entries, means, all_of_them=True))
     config.leases.touch()
