@@ -71,7 +71,7 @@ def locked(lock: Path, *, what: str, timeout: float = 60.0) -> Iterator[None]:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PerceusError(f"Cannot lock {what}: {error.strerror} ({str(lock)!r})") from error
-    with os.fdopen(descriptor, "r+", encoding="utf-8") as stream:
+    with os.fdopen(descriptor, encoding="utf-8") as stream:
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -85,8 +85,7 @@ def locked(lock: Path, *, what: str, timeout: float = 60.0) -> Iterator[None]:
                     ) from error
                 time.sleep(0.1)
         with contextlib.suppress(OSError):  # on a full disk the lock is held all the same
-            stream.seek(0)
-            stream.truncate()
-            stream.write(f"process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
-            stream.flush()
+            holder = f"process {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n"
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode(), 0)
         yield

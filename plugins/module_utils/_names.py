@@ -15,7 +15,7 @@ from typing import Any
 from ._errors import PerceusError
 
 _NODE = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_VNFS = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
+_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?", re.ASCII)
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _MAC = re.compile(r"(?!00(?::00){5})[0-9a-f][02468ace](?::[0-9a-f]{2}){5}", re.ASCII)
 _MAC_FORMS = re.compile(
@@ -71,14 +71,18 @@ def is_node_name(value: str) -> bool:
 
 def parse_vnfs_name(value: str) -> str:
     """Return ``value`` if a VNFS may have this name."""
-    if not _VNFS.fullmatch(value):
-        raise PerceusError(
-            f"Cannot name a VNFS {value!r}: not a plain name",
-            hint="Use at most 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
-        )
+    _require_plain(value, "a VNFS")
     if value == _RESERVED_VNFS:
         raise PerceusError(f"Cannot name a VNFS {value!r}: the name has another meaning", hint="Use another name")
     return value
+
+
+def _require_plain(value: str, what: str) -> None:
+    if not _PLAIN.fullmatch(value):
+        raise PerceusError(
+            f"Cannot name {what} {value!r}: not a plain name",
+            hint="Use at most 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
+        )
 
 
 def parse_group_name(value: str) -> str:
@@ -133,11 +137,7 @@ def parse_boot(value: str) -> str:
 
 def parse_overlay_name(value: str) -> str:
     """Return ``value`` if an overlay may have this name."""
-    if not _VNFS.fullmatch(value):
-        raise PerceusError(
-            f"Cannot name an overlay {value!r}: not a plain name",
-            hint="Use at most 63 of a-z, 0-9, '.', '_' and '-', beginning and ending with a letter or digit",
-        )
+    _require_plain(value, "an overlay")
     return value
 
 
