@@ -28,7 +28,7 @@ options:
     description:
       - A table of nodes instead of O(name) and what is said of it. If one cannot be changed, none is.
       - An entry with C(macs) is one node, made if it is not there; any other is about nodes that are.
-      - Later entries win over earlier ones, but not about C(macs): one entry has all of a node.
+      - Later entries win over earlier ones, except about C(macs), of which one entry has all of a node.
     type: list
     elements: dict
     suboptions:
