@@ -150,6 +150,12 @@ def test_a_condition_stands_beside_the_state() -> None:
     assert said(line(), DRIFTED, REBOOT) == ("ready", {"drifted": "3 files", "needs_reboot": "kernel"})
 
 
+def test_a_script_that_failed_is_a_condition_and_one_that_did_not_changes_nothing() -> None:
+    failed = line(stage="script_failed", detail="ready.d/10-x:+exit+status+3")
+    told = ("ready", {"script_failed": "ready.d/10-x: exit status 3"})
+    assert said(line(), line(stage="script"), failed, line(stage="script", detail="ready.d/20-x")) == told
+
+
 def test_a_condition_is_taken_back_by_an_empty_one() -> None:
     assert said(line(), DRIFTED, REBOOT, line(stage="drifted")) == ("ready", {"needs_reboot": "kernel"})
 

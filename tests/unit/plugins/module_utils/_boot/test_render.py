@@ -68,6 +68,22 @@ def test_overrides_take_the_place_of_the_images_kernel_arguments(
     assert " ".join(f"{KERNEL_ARGS.replace('from=vnfs', expected)} || goto failed".split()) in script
 
 
+def test_a_node_fetches_the_archive_of_its_overlays_whatever_loads_its_kernel(config: ClusterConfig) -> None:
+    archives: dict[str, str | PerceusError] = {"n101": "cd" * 32}
+    files = render_boot_files(Registry({}, (NODE,)), config, {"debian": IMAGE}, archives)
+    url = f"http://10.17.5.1/overlays/{'cd' * 32}.tar.zst"
+    for script in (files.boot["52-54-00-00-00-02.ipxe"], files.grub["52:54:00:00:00:02.cfg"]):
+        assert f" perceus.overlay={url} perceus.overlay_sha256={'cd' * 32} " in script.replace("'", "")
+
+
+def test_a_node_whose_archive_cannot_be_made_waits_and_says_why(config: ClusterConfig) -> None:
+    broken: dict[str, str | PerceusError] = {"n101": PerceusError("Cannot render")}
+    files = render_boot_files(Registry({}, (NODE,)), config, {"debian": IMAGE}, broken)
+    for script in (files.boot["52-54-00-00-00-02.ipxe"], files.grub["52:54:00:00:00:02.cfg"]):
+        assert "n101 does not boot: its overlays cannot be used, see the journal of the master" in script
+        assert "vmlinuz" not in script
+
+
 def test_every_mac_has_its_script(render: Render) -> None:
     assert sorted(render().boot) == [
         "52-54-00-00-00-01.ipxe",

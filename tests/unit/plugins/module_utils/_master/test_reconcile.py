@@ -17,7 +17,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._files import locked
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.record import load_record
-from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry, save_registry
 
 FAR = 4000000000
 
@@ -114,6 +114,29 @@ def test_a_problem_is_said_in_the_round_that_finds_it_and_once(cluster: ClusterC
     assert status == 1
     assert [line.startswith("Cannot boot") for line in said].count(True) == 1
     assert list(load_registry(cluster.registry).by_name) == ["n101", "n102"]
+
+
+def test_an_overlay_that_cannot_be_used_is_named_once_and_an_archive_goes_when_it_is_old(
+    cluster: ClusterConfig,
+) -> None:
+    motd = cluster.overlays / "site/files/etc/motd"
+    motd.parent.mkdir(parents=True)
+    motd.write_text("hello")
+    lend(cluster, 20, 21)
+    run(cluster)
+    registry = load_registry(cluster.registry)
+    save_registry(cluster.registry, replace(registry, overlays={"*": ("site",)}))
+    assert run(cluster)[0] == 0
+    (archive,) = cluster.overlay_archives.glob("[!.]*")
+    os.utime(archive, (0, 0))
+    save_registry(cluster.registry, replace(registry, overlays={"*": ("gone",)}))
+    assert run(cluster) == (
+        1,
+        [
+            f"removed overlay-archives/{archive.name.partition('.')[0]}",
+            "Cannot find overlay 'gone' (n101, n102). See overlays_list for those that there are",
+        ],
+    )
 
 
 def test_a_broken_image_is_a_failure_and_stops_nothing_else(cluster: ClusterConfig) -> None:
