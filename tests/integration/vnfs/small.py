@@ -84,7 +84,7 @@ def furnish(tree: Any) -> None:
     for program in ("bash", "cat", "chmod", "cp", "cpio", "install", "rm", "setfacl", "sleep", "tee", "zstd"):
         tree.add_program(f"/usr/bin/{program}")
     tree.add_program("/usr/sbin/chpasswd")
-    for program in ("usr/sbin/systemctl", "usr/sbin/sshd", "usr/bin/curl"):
+    for program in ("usr/sbin/systemctl", "usr/sbin/sshd", "usr/bin/curl", "usr/bin/tar"):
         tree.write(program, "", mode=0o755)
     dracut = '#!/bin/bash\necho etc/passwd | cpio --quiet --create --format=newc | zstd --quiet -o "${@: -1}"\n'
     tree.write("usr/bin/dracut", dracut, mode=0o755)

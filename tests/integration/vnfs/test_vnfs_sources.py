@@ -244,8 +244,8 @@ def test_a_tree_that_no_node_could_boot_is_not_published(master: Master, reposit
     source = {"release": "9", "repositories": [{"name": "local", "baseurl": repository, "gpgcheck": False}]}
     master.do("vnfs", name=name, dnf=source, base_packages=["base"])
     result = master.call("vnfs_image", name=name, _ansible_check_mode=True)
-    assert f"Cannot publish VNFS {name!r}: its tree has no systemctl, dracut, sshd, curl, zstd" in result["msg"]
-    assert result["missing"] == ["systemd", "dracut", "openssh-server", "curl", "zstd"]
+    assert f"Cannot publish VNFS {name!r}: its tree has no systemctl, dracut, sshd, curl, zstd, tar" in result["msg"]
+    assert result["missing"] == ["systemd", "dracut", "openssh-server", "curl", "zstd", "tar"]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,14 @@ from collections.abc import Collection
 from ..._errors import PerceusError
 
 # By the package that has it in every family
-PROGRAMS = {"systemd": "systemctl", "dracut": "dracut", "openssh-server": "sshd", "curl": "curl", "zstd": "zstd"}
+PROGRAMS = {
+    "systemd": "systemctl",
+    "dracut": "dracut",
+    "openssh-server": "sshd",
+    "curl": "curl",
+    "zstd": "zstd",
+    "tar": "tar",
+}
 
 RESTORER = "usr/lib/perceus/restore-acls"  # run by the first stage
 
