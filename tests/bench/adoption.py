@@ -31,6 +31,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._config import Clu
 from ansible_collections.perceus.cluster.plugins.module_utils._master import reconcile  # noqa: E402
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry  # noqa: E402
 
+from tests.bench.limits import Table  # noqa: E402
+from tests.cluster import cluster_settings  # noqa: E402
 from tests.wire import DhcpClient, Dnsmasq, Reconciler, Wire, new_wire, running_dnsmasq  # noqa: E402
 
 FIRST, DISCOVERY = IPv4Address("10.17.4.1"), IPv4Address("10.17.128.1")
@@ -45,7 +47,7 @@ class Storm:
     waits: list[float]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--machines", type=int, default=1000, help="how many come (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=0, help="in which they come evenly; 0 is as fast as they can")
@@ -69,10 +71,12 @@ def main() -> None:
         for side in sides if turn % 2 else reversed(sides):
             os.sync()
             side()
-    report(alone, beside)
+    table = Table("what", "ours", "beside", "share")
+    report(table, alone, beside)
     first, again = many(10_000)
-    print(f"| reconcile 10,000 new machines | {first:.2f} s | | | at most 3 |")
-    print(f"| reconcile 10,000 nodes again | {again:.2f} s | | | at most 1 |")
+    table.add("reconcile 10,000 new machines", f"{first:.2f} s", "", "", value=first, at_most=3)
+    table.add("reconcile 10,000 nodes again", f"{again:.2f} s", "", "", value=again, at_most=1)
+    return table.status
 
 
 @contextlib.contextmanager
@@ -86,28 +90,13 @@ def new_cluster(macs: list[str]) -> Iterator[tuple[Wire, ClusterConfig, Dnsmasq]
 
 def configure(folder: Path, machines: int) -> ClusterConfig:
     """Make the cluster's files, and its configuration with room for so many nodes."""
-    settings = {
-        "version": 1,
-        "interface": "eth1",
-        "address": "10.17.0.1/16",
-        "domain": "cluster.internal",
-        "node_range": f"{FIRST}-{FIRST + machines - 1}",
-        "discovery_range": f"{DISCOVERY}-10.17.255.250",
-        "node_name": "n#####",
-        "node_first": 1,
-        "default_group": "compute",
-        "default_vnfs": "debian",
-        "adoption": "adopt",
-        "dhcp_mode": "server",
-        "masked_macs": [],
-        "console": "tty0",
-        "kernel_args": "",
-        "lease_time": 43200,
-        "node_timeout": 600,
-        "leases": f"{folder}/leases",
-        "reports": f"{folder}/reports",
-        "state_dir": f"{folder}/state",
-    }
+    settings = cluster_settings(
+        folder,
+        node_range=f"{FIRST}-{FIRST + machines - 1}",
+        discovery_range=f"{DISCOVERY}-10.17.255.250",
+        node_name="n#####",
+        node_first=1,
+    )
     (folder / "state/dnsmasq").mkdir(parents=True)
     (folder / "cluster.json").write_text(json.dumps(settings))
     (folder / "leases").touch()
@@ -167,15 +156,18 @@ def storm(
     return Storm(2 * len(macs) / took, [seen[node.name] - lent[node.macs[0]] for node in nodes])
 
 
-def report(alone: list[Storm], beside: list[Storm]) -> None:
+def report(table: Table, alone: list[Storm], beside: list[Storm]) -> None:
     """Print what the rounds gave."""
     theirs, ours = (statistics.median(storm.answers for storm in side) for side in (alone, beside))
-    print(f"| DHCP answers a second | {ours:.0f} | dnsmasq alone {theirs:.0f} | {ours / theirs:.2f} | at least 0.95 |")
+    share = ours / theirs
+    words = ("DHCP answers a second", f"{ours:.0f}", f"dnsmasq alone {theirs:.0f}", f"{share:.2f}")
+    table.add(*words, value=share, at_least=0.95)
     waits = [wait for storm in beside for wait in storm.waits]
     p99 = statistics.quantiles(waits, n=100)[98]
-    print(f"| lease until name, p99 | {p99:.2f} s | median {statistics.median(waits):.2f} s | | at most 2 |")
-    print(f"| nodes with names | {len(beside[0].waits)} in each of {len(beside)} rounds | | | |")
+    median = f"median {statistics.median(waits):.2f} s"
+    table.add("lease until name, p99", f"{p99:.2f} s", median, "", value=p99, at_most=2)
+    table.add("nodes with names", f"{len(beside[0].waits)} in each of {len(beside)} rounds", "", "")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

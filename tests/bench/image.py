@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache/collections"
-sys.path.insert(0, str(COLLECTIONS))
+sys.path[:0] = [str(ROOT), str(COLLECTIONS)]
 
 from ansible_collections.perceus.cluster.plugins.module_utils._namespaces import enter_private_mounts  # noqa: E402
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner  # noqa: E402
@@ -43,6 +43,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publ
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import plan_vnfs  # noqa: E402
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, held, vnfs_in  # noqa: E402
 
+from tests.bench.limits import Table  # noqa: E402
+
 RUN = CommandRunner()
 PACKAGES = {"kernel_package": "linux-image-cloud-amd64", "packages": ["sudo", "iputils-ping", "libcap2-bin"]}
 MKSQUASHFS = ("-noappend", "-no-progress", "-quiet", "-xattrs", "-comp", "zstd", "-Xcompression-level", "3")
@@ -60,7 +62,7 @@ cp -R "$1"/node "$1"/sandbox /usr/local/lib/perceus/
 """
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side (default: %(default)s)")
     parser.add_argument("--builds", type=int, default=1, help="turns of each side at building (default: %(default)s)")
@@ -69,19 +71,21 @@ def main() -> None:
     if os.geteuid() != 0:
         sys.exit("Cannot measure: building and publishing need root")
     enter_private_mounts()
+    table = Table("what", "ours", "beside", "share")
     with tempfile.TemporaryDirectory(prefix="bench.", dir=options.folder) as folder:
         files = COLLECTIONS / "ansible_collections/perceus/cluster/roles/vnfs_store/files"
         state = Path(folder) / "state"
         state.mkdir()
         RUN(["sh", "-c", SET_UP, "sh", str(files), str(state)])
         try:
-            compare_building(Path(folder), options.builds)
-            compare_publishing(Path(folder), options.rounds)
+            compare_building(table, Path(folder), options.builds)
+            compare_publishing(table, Path(folder), options.rounds)
         finally:
             RUN(["umount", "/var/lib/perceus"])  # so that the folder can be removed
+    return table.status
 
 
-def compare_building(folder: Path, rounds: int) -> None:
+def compare_building(table: Table, folder: Path, rounds: int) -> None:
     """Our build against mmdebstrap with the same packages, whose kernel makes the initrd that it always makes."""
     wanted = want_recipe(PACKAGES, current=None)
     distribution = load_distribution()
@@ -108,10 +112,10 @@ def compare_building(folder: Path, rounds: int) -> None:
 
     theirs, ours = take_turns([bootstrap, build], rounds)
     RUN(["rm", "-rf", str(bare_tree)])
-    report("build a tree", ours, [("mmdebstrap", theirs, 1.1)])
+    report(table, "build a tree", ours, [("mmdebstrap", theirs, 1.1)])
 
 
-def compare_publishing(folder: Path, rounds: int) -> None:
+def compare_publishing(table: Table, folder: Path, rounds: int) -> None:
     """Publishing against packing the same tree in three ways."""
     vnfs = vnfs_in(STORE, "debian")
     changing = vnfs.rootfs / "srv/changing"
@@ -167,13 +171,18 @@ def compare_publishing(folder: Path, rounds: int) -> None:
     files = len(plan_publish(vnfs, load_tree(vnfs)).manifest.entries)
     sizes = {name: file.stat().st_size / 1e6 for name, file in packed.items()}
     ours = (vnfs.current / "rootfs.squashfs").stat().st_size / 1e6
-    report("publish after a build", new, [("mksquashfs zstd -3", bare, 1.15)])
-    report("publish after a build", new, [("Perceus' umount, high", high, 0.1), ("Perceus' umount, low", low, None)])
-    report("publish one changed file", changed, [("mksquashfs zstd -3", bare, 1.15), ("cpio | pigz", pigz, 1.0)])
-    report("publish, initramfs made too", first, [("mksquashfs zstd -3", bare, None), ("cpio | pigz", pigz, 1.0)])
-    report("one changed file", changed, [("publish after a build", new, 1.0)])
+    report(table, "publish after a build", new, [("mksquashfs zstd -3", bare, 1.15)])
+    report(
+        table, "publish after a build", new, [("Perceus' umount, high", high, 0.1), ("Perceus' umount, low", low, None)]
+    )
+    report(table, "publish one changed file", changed, [("mksquashfs zstd -3", bare, 1.15), ("cpio | pigz", pigz, 1.0)])
+    report(
+        table, "publish, initramfs made too", first, [("mksquashfs zstd -3", bare, None), ("cpio | pigz", pigz, 1.0)]
+    )
+    report(table, "one changed file", changed, [("publish after a build", new, 1.0)])
     per_10k = statistics.median(unchanged) / files * 10_000
-    print(f"| publish an unchanged tree of {files:,} files | {per_10k:.2f} s per 10,000 files | at most 1 | |")
+    words = (f"publish an unchanged tree of {files:,} files", f"{per_10k:.2f} s per 10,000 files")
+    table.add(*words, "", "", value=per_10k, at_most=1)
     print(f"image {ours:.0f} MB; " + "; ".join(f"{name} {size:.0f} MB" for name, size in sizes.items()))
 
 
@@ -189,14 +198,14 @@ def take_turns(sides: list[Callable[[], None]], rounds: int) -> list[list[float]
     return times
 
 
-def report(what: str, ours: list[float], others: list[tuple[str, list[float], float | None]]) -> None:
+def report(table: Table, what: str, ours: list[float], others: list[tuple[str, list[float], float | None]]) -> None:
     """Print a line of a table for each other side: seconds, and ours as a share of theirs."""
     mine = statistics.median(ours)
     for name, theirs, limit in others:
         other = statistics.median(theirs)
-        wanted = f"at most {limit:g}" if limit is not None else ""
-        print(f"| {what} | {mine:.2f} s | {name} {other:.2f} s | {mine / other:.2f} | {wanted} |", flush=True)
+        share = mine / other
+        table.add(what, f"{mine:.2f} s", f"{name} {other:.2f} s", f"{share:.2f}", value=share, at_most=limit)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

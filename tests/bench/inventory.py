@@ -25,7 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / ".cache/collections"
-sys.path.insert(0, str(COLLECTIONS))
+sys.path[:0] = [str(ROOT), str(COLLECTIONS)]
 os.environ.update(
     PATH=f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
     ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS),
@@ -33,6 +33,9 @@ os.environ.update(
 )
 
 from ansible_collections.perceus.cluster.plugins.module_utils._leases.formats import parse_leases  # noqa: E402
+
+from tests.bench.limits import Table  # noqa: E402
+from tests.cluster import cluster_settings  # noqa: E402
 
 RACK = 40  # nodes that share a group
 FIRST_ADDRESS = IPv4Address("10.16.0.1")
@@ -69,20 +72,21 @@ class Measured:
         return statistics.median(self.seconds)
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="turns of each side (default: %(default)s)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="how many nodes")
     options = parser.parse_args()
-    print("| nodes | what | seconds | MB | beside the script | wanted |\n|---|---|---|---|---|---|")
+    table = Table("nodes", "what", "seconds", "MB", "beside the script")
     with tempfile.TemporaryDirectory(prefix="bench.") as folder:
         for size in options.sizes:
-            compare(Path(folder), size, rounds=options.rounds)
-        compare_one_node(Path(folder), rounds=options.rounds)
-        compare_parsing()
+            compare(table, Path(folder), size, rounds=options.rounds)
+        compare_one_node(table, Path(folder), rounds=options.rounds)
+        compare_parsing(table)
+    return table.status
 
 
-def compare(folder: Path, size: int, *, rounds: int) -> None:
+def compare(table: Table, folder: Path, size: int, *, rounds: int) -> None:
     """The plugin, plain and with groups and variables of a site's own, against a script with the same hosts."""
     plain = make_cluster(folder, size)
     constructed = variant(plain, "constructed", CONSTRUCTED)
@@ -96,19 +100,19 @@ def compare(folder: Path, size: int, *, rounds: int) -> None:
         }
         times = take_turns(sources, way, rounds=rounds)
         for name, wanted in (("no hosts", None), ("script", None), ("plain", 0.8), ("constructed", 1.1)):
-            report(f"{size:,}", f"{name} {way}", times[name], beside=times["script"], wanted=wanted)
+            report(table, f"{size:,}", f"{name} {way}", times[name], beside=times["script"], wanted=wanted)
 
 
-def compare_one_node(folder: Path, *, rounds: int) -> None:
+def compare_one_node(table: Table, folder: Path, *, rounds: int) -> None:
     """One node of 100,000 that was picked beforehand against 100 nodes."""
     large, small = make_cluster(folder, 100_000), make_cluster(folder, 100)
     picked = variant(large, "picked", "limit_nodes: [n050000]\n")
     times = take_turns({"picked": picked, "all of 100": small}, "--list", rounds=rounds)
-    report("100", "all --list", times["all of 100"], beside=times["all of 100"], wanted=None)
-    report("100,000", "one picked --list", times["picked"], beside=times["all of 100"], wanted=1.5)
+    report(table, "100", "all --list", times["all of 100"], beside=times["all of 100"], wanted=None)
+    report(table, "100,000", "one picked --list", times["picked"], beside=times["all of 100"], wanted=1.5)
 
 
-def compare_parsing() -> None:
+def compare_parsing(table: Table) -> None:
     """100,000 leases against 10,000, of each DHCP server, in no order."""
     for server, (head, render) in LEASE_FILES.items():
         taken = []
@@ -116,10 +120,9 @@ def compare_parsing() -> None:
             numbers = random.Random(size).sample(range(size), size)  # noqa: S311 - the same in each run
             content = (head + "".join(map(render, numbers))).encode()
             taken.append(min(time_parsing(content, size) for _round in range(3)))
-        print(
-            f"| 100,000 | parse leases of {server} | {taken[1]:.2f} | | {taken[1] / taken[0]:.1f} times 10,000"
-            " | at most 12 |"
-        )
+        share = taken[1] / taken[0]
+        words = (f"parse leases of {server}", f"{taken[1]:.2f}", "", f"{share:.1f} times 10,000")
+        table.add("100,000", *words, value=share, at_most=12)
 
 
 def time_parsing(content: bytes, size: int) -> float:
@@ -136,28 +139,14 @@ def make_cluster(folder: Path, size: int) -> Path:
         return source
     (place / "state/vnfs").mkdir(parents=True)
     last = FIRST_ADDRESS + size - 1
-    settings = {
-        "version": 1,
-        "interface": "eth1",
-        "address": "10.0.0.1/8",
-        "domain": "cluster.internal",
-        "node_range": f"{FIRST_ADDRESS}-{last}",
-        "discovery_range": "10.1.0.1-10.1.0.250",
-        "node_name": "n######",
-        "node_first": 1,
-        "default_group": "compute",
-        "default_vnfs": "debian",
-        "adoption": "adopt",
-        "dhcp_mode": "server",
-        "masked_macs": [],
-        "console": "tty0",
-        "kernel_args": "",
-        "lease_time": 43200,
-        "node_timeout": 600,
-        "leases": str(place / "leases"),
-        "reports": str(place / "reports.log"),
-        "state_dir": str(place / "state"),
-    }
+    settings = cluster_settings(
+        place,
+        address="10.0.0.1/8",
+        node_range=f"{FIRST_ADDRESS}-{last}",
+        discovery_range="10.1.0.1-10.1.0.250",
+        node_name="n######",
+        node_first=1,
+    )
     (place / "cluster.json").write_text(json.dumps(settings))
     groups = {f"rack_{rack}": {"vnfs": f"vnfs-{rack % 3}"} for rack in range(size // RACK + 1)}
     nodes = ",\n".join(json.dumps(node_entry(number)) for number in range(size))
@@ -271,11 +260,11 @@ def run(source: Path | str, way: str) -> tuple[float, float]:
     return time.monotonic() - start, int(used.split()[-1]) / 1000
 
 
-def report(size: str, what: str, ours: Measured, *, beside: Measured, wanted: float | None) -> None:
-    limit = f"at most {wanted:g}" if wanted else ""
+def report(table: Table, size: str, what: str, ours: Measured, *, beside: Measured, wanted: float | None) -> None:
     share = ours.median / beside.median
-    print(f"| {size} | {what} | {ours.median:.2f} | {ours.megabytes:.0f} | {share:.2f} | {limit} |", flush=True)
+    words = (f"{ours.median:.2f}", f"{ours.megabytes:.0f}", f"{share:.2f}")
+    table.add(size, what, *words, value=share, at_most=wanted)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

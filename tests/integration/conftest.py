@@ -14,12 +14,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, parse_config
 
+from tests.cluster import cluster_settings
 from tests.wire import DhcpClient, Dnsmasq, Namespace, Wire, new_namespace, new_wire, running_dnsmasq
 
 
@@ -67,28 +67,7 @@ def site() -> Iterator[Namespace]:
 @pytest.fixture
 def config(tmp_path: Path) -> ClusterConfig:
     """A cluster whose folders are there and empty, and whose ``cluster.json`` is in ``tmp_path``."""
-    settings: dict[str, Any] = {
-        "version": 1,
-        "interface": "eth1",
-        "address": "10.17.0.1/16",
-        "domain": "cluster.internal",
-        "node_range": "10.17.5.101-10.17.5.250",
-        "discovery_range": "10.17.64.1-10.17.80.250",
-        "node_name": "n###",
-        "node_first": 101,
-        "default_group": "compute",
-        "default_vnfs": "debian",
-        "adoption": "adopt",
-        "dhcp_mode": "server",
-        "masked_macs": [],
-        "console": "tty0",
-        "kernel_args": "",
-        "lease_time": 43200,
-        "node_timeout": 600,
-        "leases": str(tmp_path / "dnsmasq.leases"),
-        "reports": str(tmp_path / "reports.log"),
-        "state_dir": str(tmp_path / "state"),
-    }
+    settings = cluster_settings(tmp_path, leases=f"{tmp_path}/dnsmasq.leases")
     text = json.dumps(settings)
     (tmp_path / "cluster.json").write_text(text)
     for folder in ("boot", "dnsmasq", "vnfs"):

@@ -13,6 +13,8 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import load_current_image
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.publish import is_whole
 
+from tests.cluster import cluster_settings
+
 from .small import Small, word
 from .test_vnfs_insight import INVENTORY
 
@@ -23,27 +25,7 @@ FILES = {"reports": "/var/lib/perceus/reports.log", "leases": "/var/lib/perceus/
 def cluster(small: Small) -> Iterator[dict[str, Any]]:
     """Options that name the configuration of a cluster: n101 boots ``small`` as its group does, n102 the default."""
     state = small.master.path("/var/lib/perceus")
-    settings = {
-        "version": 1,
-        "interface": "eth1",
-        "address": "10.17.0.1/16",
-        "domain": "cluster.internal",
-        "node_range": "10.17.5.101-10.17.5.250",
-        "discovery_range": "10.17.64.1-10.17.80.250",
-        "node_name": "n###",
-        "node_first": 101,
-        "default_group": "compute",
-        "default_vnfs": "other",
-        "adoption": "adopt",
-        "dhcp_mode": "server",
-        "masked_macs": [],
-        "console": "tty0",
-        "kernel_args": "",
-        "lease_time": 43200,
-        "node_timeout": 600,
-        "state_dir": "/var/lib/perceus",
-        **FILES,
-    }
+    settings = cluster_settings(Path("/var/lib/perceus"), default_vnfs="other", state_dir="/var/lib/perceus")
     (state / "cluster.json").write_text(json.dumps(settings))
     (state / "leases").write_text("")
     nodes = [

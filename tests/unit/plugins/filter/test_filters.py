@@ -3,33 +3,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.perceus.cluster.plugins.filter.address_count import address_count
 from ansible_collections.perceus.cluster.plugins.filter.cluster_config import cluster_config
 from ansible_collections.perceus.cluster.plugins.filter.table import table
 
-SETTINGS = {
-    "interface": "eth1",
-    "address": "10.17.5.1/24",
-    "domain": "cluster.internal",
-    "node_range": "10.17.5.101-10.17.5.250",
-    "discovery_range": "10.17.5.20-10.17.5.90",
-    "node_name": "n###",
-    "node_first": 101,
-    "default_group": "compute",
-    "default_vnfs": "debian",
-    "adoption": "adopt",
-    "dhcp_mode": "server",
-    "masked_macs": [],
-    "console": "tty0",
-    "kernel_args": "",
-    "lease_time": 43200,
-    "node_timeout": 600,
-    "leases": "/var/lib/misc/dnsmasq.leases",
-    "reports": "/var/log/perceus/reports.log",
-    "state_dir": "/var/lib/perceus",
-}
+from tests.cluster import cluster_settings
+
+SETTINGS = {key: value for key, value in cluster_settings(Path("/var/lib/perceus")).items() if key != "version"}
 
 
 def test_settings_become_the_masters_configuration() -> None:

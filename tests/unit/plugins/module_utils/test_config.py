@@ -13,28 +13,18 @@ from ansible_collections.perceus.cluster.plugins.module_utils._master.__main__ i
 from hypothesis import given
 from hypothesis import strategies as st
 
-GOOD: dict[str, Any] = {
-    "version": 1,
-    "interface": "eth1",
-    "address": "10.17.5.1/24",
-    "domain": "cluster.internal",
-    "node_range": "10.17.5.101-10.17.5.250",
-    "discovery_range": "10.17.5.20-10.17.5.90",
-    "node_name": "n###",
-    "node_first": 101,
-    "default_group": "compute",
-    "default_vnfs": "debian",
-    "adoption": "adopt",
-    "dhcp_mode": "server",
-    "masked_macs": ["52-54-00-AA-BB-CC"],
-    "console": "ttyS0,115200",
-    "kernel_args": "",
-    "lease_time": 43200,
-    "node_timeout": 600,
-    "leases": "/var/lib/misc/dnsmasq.leases",
-    "reports": "/var/log/perceus/reports.log",
-    "state_dir": "/var/lib/perceus",
-}
+from tests.cluster import cluster_settings
+
+GOOD = cluster_settings(
+    Path("/var/lib/perceus"),
+    address="10.17.5.1/24",
+    discovery_range="10.17.5.20-10.17.5.90",
+    masked_macs=["52-54-00-AA-BB-CC"],
+    console="ttyS0,115200",
+    leases="/var/lib/misc/dnsmasq.leases",
+    reports="/var/log/perceus/reports.log",
+    state_dir="/var/lib/perceus",
+)
 
 
 def problems_of(**changed: Any) -> list[str]:
