@@ -42,7 +42,7 @@ class Grub:
             for original, changed in (("sleep 10", "sleep 1"), ("sleep 5", "sleep 1"), ("$net_default_mac", MAC)):
                 text = text.replace(original, changed)
             beside = self.folder / f".{name}"
-            beside.write_text(f"lockdown=y\n{text}")
+            beside.write_text(text)
             beside.rename(self.folder / name)
 
     def wait_for(self, line: str) -> None:

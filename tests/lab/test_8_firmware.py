@@ -40,12 +40,6 @@ def test_a_machine_with_secure_boot_boots_by_what_is_signed(cluster: Cluster) ->
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
 
 
-def test_a_machine_that_is_given_shim_but_insists_on_nothing_boots_by_ipxe(cluster: Cluster) -> None:
-    boot(cluster, "n102", "uefi")
-    assert "[none]" in cluster.host("n102").file("/sys/kernel/security/lockdown").content_string
-    assert {"GRUB", "iPXE"} <= set(cluster.console("n102", 10000).replace("!", " ").split())
-
-
 def _node_info(cluster: Cluster, name: str) -> list[dict[str, Any]]:
     said = cluster.module("node_info", name=name)
     return list(json.loads(said[said.index("{") :])["nodes"])

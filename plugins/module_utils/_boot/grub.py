@@ -31,15 +31,12 @@ def script_name(mac: str) -> str:
 def render_start(config: ClusterConfig) -> str:
     """Return what every machine reads first.
 
-    Where nobody insists on signatures, iPXE takes over and fetches by HTTP. A machine that is no node starts anew
-    before its address is lent to another: GRUB does not renew it.
+    A machine that is no node starts anew before its address is lent to another: GRUB does not renew it. iPXE, which
+    does, is not handed over to where signatures are not insisted on: loaded by GRUB, it hangs.
     """
     what, seconds = describe_waiting(config, mac="$net_default_mac")
     return _lines(
         *_speak_on(config.console),
-        'if [ "$lockdown" != y ]; then',
-        f"  if chainloader {_on_master('/ipxe.efi', config)}; then boot; fi",
-        "fi",
         "tries=",
         "leave=",
         'while [ -z "$leave" ]; do',
@@ -87,7 +84,7 @@ def render_local(boot: Booting) -> str:
 
 def render_memtest(boot: Booting) -> str:
     """Return the file of a node that is to test its memory, by a program that nobody signed."""
-    return render_wait(boot, "its firmware insists on signatures, and memtest has none")
+    return render_wait(boot, "it is given what is signed only, and memtest is not")
 
 
 def render_shell(boot: Booting) -> str:

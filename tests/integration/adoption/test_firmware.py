@@ -16,7 +16,7 @@ from lab.node import build_firmware_argv
 
 MAC, SIGNED_MAC = "52:54:00:00:00:01", "52:54:00:5b:00:01"
 UUID = "4c4c4544-0042-3510-8052-b4c04f564231"
-PATIENCE = 90  # seconds; nothing here speeds the machine's processor up
+PATIENCE = 180  # seconds; nothing here speeds the machine's processor up
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ LOADERS = {
     [
         (MAC, "uefi", {"iPXE"}),
         (SIGNED_MAC, "secure", {"GRUB"}),
-        (SIGNED_MAC, "uefi", {"GRUB", "iPXE"}),
+        (SIGNED_MAC, "uefi", {"GRUB"}),
     ],
 )
 def test_uefi_boots_by_ipxe_and_by_what_is_signed_where_it_must(

@@ -65,7 +65,7 @@ def test_grub_speaks_where_the_kernel_will(render: Render, console: str, line: s
         (IMAGE, {"enabled": False}, "it is disabled"),
         (None, {}, "VNFS debian has no published image"),
         (PerceusError("Cannot: '; reboot"), {}, "the image of VNFS debian is broken, see the journal of the master"),
-        (IMAGE, {"boot": "memtest"}, "its firmware insists on signatures, and memtest has none"),
+        (IMAGE, {"boot": "memtest"}, "it is given what is signed only, and memtest is not"),
     ],
 )
 def test_a_node_that_cannot_boot_says_why_and_asks_again(
@@ -97,9 +97,3 @@ def test_a_machine_that_nobody_knows_asks_again_and_starts_anew_before_its_addre
         assert what in text
         assert f'if [ "$tries" = {"x" * tries} ]; then reboot; fi' in text
         assert f"    sleep {seconds}\n" in text
-
-
-def test_ipxe_takes_over_where_nobody_insists_on_signatures(render: Render) -> None:
-    lines = render()["grub.cfg"].splitlines()
-    unlocked = lines.index('if [ "$lockdown" != y ]; then')
-    assert lines[unlocked + 1] == "  if chainloader (tftp,10.17.5.1)/ipxe.efi; then boot; fi"
