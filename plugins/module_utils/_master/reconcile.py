@@ -29,9 +29,7 @@ from .._process import CommandRunner
 from .adopting import adopt
 from .journal import say_in_journal
 
-GULP = (
-    0.2  # seconds between rounds, so that a storm of machines leaves the processors to dnsmasq, and the lock to others
-)
+GULP = 0.2  # seconds between rounds: a storm of machines leaves the processors to dnsmasq, and the lock to others
 
 
 def reload_dnsmasq() -> None:

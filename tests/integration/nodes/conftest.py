@@ -18,7 +18,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._master import rec
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry_file import load_registry
 
-from tests.integration.vnfs.conftest import COMMON_VALUES, documented_values, undocumented
+from tests.modules import Modules
 
 # As Ansible runs a module, less its packing.
 CALL = """
@@ -30,7 +30,7 @@ with patch_module_args(json.load(sys.stdin)):
 """
 
 
-class Cluster:
+class Cluster(Modules):
     """A cluster with the VNFSs ``debian`` and ``rocky-9``."""
 
     def __init__(self, config: ClusterConfig, config_file: Path, collections: Path) -> None:
@@ -45,7 +45,6 @@ class Cluster:
         return load_registry(self.config.registry)
 
     def start(self, module: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a module; the process that is returned is the module itself."""
         with tempfile.TemporaryFile("w+") as given:
             json.dump({"config": str(self.config_file), **options}, given)
             given.seek(0)
@@ -56,20 +55,6 @@ class Cluster:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-
-    def call(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run a module to its end and return its result, be it a failure."""
-        with self.start(module, **options) as process:
-            output, _ = process.communicate(timeout=60)
-        result: dict[str, Any] = json.loads(output)
-        return result
-
-    def do(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run a module that must succeed, and return nothing but what its documentation says."""
-        result = self.call(module, **options)
-        assert not result.get("failed"), result
-        assert list(undocumented(result, documented_values(module) | {key: {} for key in COMMON_VALUES})) == []
-        return result
 
     def refuse(self, module: str, **options: Any) -> str:
         """Run a module that must refuse, in check mode too and with the same words, and change nothing; return them."""

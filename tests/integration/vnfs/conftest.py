@@ -6,8 +6,6 @@ One capsule is built there by the module ``vnfs`` and shared by all tests.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import json
 import os
 import subprocess
@@ -19,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.perceus.cluster.plugins.lookup.master_code import write_archive
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import walk_tree
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import Options
@@ -27,6 +24,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recip
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources.mmdebstrap import Mmdebstrap
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import Vnfs
 
+from tests.modules import Modules
 from tests.zoo import plant
 
 from .small import Small, furnish
@@ -64,7 +62,6 @@ RECIPE: dict[str, Any] = {
     "source_date_epoch": 1_700_000_000,
     "authorized_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7fK0JkYg0r6pSfnDdWq0kz3pJX9Xb1hYx2m3n4o5p6 master"],
 }
-COMMON_VALUES = {"changed", "diff", "invocation", "warnings", "deprecations"}  # of Ansible's modules
 CAPSULES = "/var/lib/perceus/capsules"
 ZOO = r"""
 set -e
@@ -95,7 +92,7 @@ python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
 
 
 @dataclass(frozen=True)
-class Master:
+class Master(Modules):
     """The namespace, held by the process ``pid``; its modules are run from ``collections``."""
 
     pid: int
@@ -116,7 +113,6 @@ class Master:
         return subprocess.run(self.command(*argv), check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
 
     def start(self, module: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a module; the process that is returned is the module itself."""
         return subprocess.Popen(
             self.command(sys.executable, "-c", CALL, module, json.dumps(options)),
             env={**os.environ, "PYTHONPATH": str(self.collections)},
@@ -125,41 +121,9 @@ class Master:
             text=True,
         )
 
-    def call(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run a module to its end and return its result, be it a failure."""
-        with self.start(module, **options) as process:
-            output, _ = process.communicate(timeout=600)
-        result: dict[str, Any] = json.loads(output)
-        return result
-
-    def do(self, module: str, **options: Any) -> dict[str, Any]:
-        """Run a module that must succeed, and return nothing but what its documentation says."""
-        result = self.call(module, **options)
-        assert not result.get("failed"), result
-        assert list(undocumented(result, documented_values(module) | {key: {} for key in COMMON_VALUES})) == []
-        return result
-
     def inside(self, *argv: str) -> str:
         """Run a program inside the capsule and return what it says."""
         return str(self.do("vnfs_command", name="debian", argv=list(argv))["stdout"])
-
-
-@functools.cache
-def documented_values(module: str) -> dict[str, Any]:
-    """A module's RETURN."""
-    found = importlib.import_module(f"ansible_collections.perceus.cluster.plugins.modules.{module}")
-    documented: dict[str, Any] = yaml.safe_load(found.RETURN)
-    return documented
-
-
-def undocumented(values: dict[str, Any], documented: dict[str, Any], where: str = "") -> Iterator[str]:
-    """Yield the keys of a result, and of what is in it, that RETURN does not have."""
-    for key, value in values.items():
-        if key not in documented:
-            yield where + key
-        elif contains := documented[key].get("contains"):
-            for part in value if isinstance(value, list) else [value]:
-                yield from undocumented(part or {}, contains, f"{where}{key}.")
 
 
 def running_commands() -> str:

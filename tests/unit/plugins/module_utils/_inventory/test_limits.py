@@ -8,8 +8,6 @@ from ansible_collections.perceus.cluster.plugins.module_utils._inventory.snapsho
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.machines import Machine
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.hosts import VnfsHost
 
-pytest.importorskip("ClusterShell", reason="node sets need the Python library ClusterShell")
-
 
 def node(name: str, group: str, *groups: str) -> Machine:
     return Machine(name, ("nodes", f"group_{group}", *groups), {"group": group})

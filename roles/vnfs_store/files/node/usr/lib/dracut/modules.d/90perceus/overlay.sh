@@ -6,24 +6,6 @@
 
 OVERLAY=$STATE/overlay.tar.zst
 
-fetch_overlay() {
-    say "fetching $overlay_url"
-    fault=$(curl --fail --silent --show-error --noproxy '*' --connect-timeout 10 --speed-limit 1024 --speed-time 30 \
-        --output "$OVERLAY" "$overlay_url" 2>&1) && return 0
-    say "cannot fetch the overlays: $fault"
-    report retry "overlays: $fault"
-    return 1
-}
-
-verify_overlay() {
-    got=$(sha256sum < "$OVERLAY")
-    got=${got%% *}
-    [ "$got" = "$overlay_wanted" ] && return 0
-    say "refused the overlays: their SHA-256 is $got, wanted is $overlay_wanted"
-    report refused "overlays: wanted $overlay_wanted got $got"
-    return 1
-}
-
 # What livesync is to leave alone is kept as a list.
 unpack_overlay() {
     fault=$(umask 022 && chroot "$NEWROOT" tar --extract --zstd --preserve-permissions --numeric-owner --directory=/ --file=- \
@@ -38,7 +20,9 @@ unpack_overlay() {
 overlay_into_root() {
     overlay_url=$(getarg perceus.overlay) || return 0
     overlay_wanted=$(getarg perceus.overlay_sha256)
-    until fetch_overlay && verify_overlay && unpack_overlay; do
+    what="the overlays' archive"
+    until fetch "$OVERLAY" "$overlay_url" "$what" "overlays: " \
+        && verify "$OVERLAY" "$overlay_wanted" "$what" "overlays: " && unpack_overlay; do
         back_off
     done
     rm -f "$OVERLAY"

@@ -94,25 +94,23 @@ enough_memory() {
     return 1
 }
 
+# fetch FILE URL WHAT [NOTE]: NOTE goes before what the master is told.
 fetch() {
-    say "fetching $url"
-    report fetch
+    say "fetching $2"
     fault=$(curl --fail --silent --show-error --noproxy '*' --connect-timeout 10 --speed-limit 1024 --speed-time 30 \
-        --output "$IMAGE" "$url" 2>&1) && return 0
-    say "cannot fetch the image: $fault"
-    report retry "$fault"
+        --output "$1" "$2" 2>&1) && return 0
+    say "cannot fetch $3: $fault"
+    report retry "${4:-}$fault"
     return 1
 }
 
+# verify FILE SHA256 WHAT [NOTE]
 verify() {
-    got=$(sha256sum < "$IMAGE")
+    got=$(sha256sum < "$1")
     got=${got%% *}
-    if [ "$got" = "$wanted" ]; then
-        report verified
-        return 0
-    fi
-    say "refused the image: its SHA-256 is $got, wanted is $wanted"
-    report refused "wanted $wanted got $got"
+    [ "$got" != "$2" ] || return 0
+    say "refused $3: its SHA-256 is $got, wanted is $2"
+    report refused "${4:-}wanted $2 got $got"
     return 1
 }
 
@@ -138,7 +136,11 @@ image_into_memory() {
     enough_memory || return 1
     mkdir -p "$STATE/image"
     mount -t tmpfs -o "size=$size,mode=0700" perceus-image "$STATE/image"
-    fetch && verify && assemble && return 0
+    report fetch
+    if fetch "$IMAGE" "$url" "the image" && verify "$IMAGE" "$wanted" "the image"; then
+        report verified
+        assemble && return 0
+    fi
     umount "$STATE/image"
     return 1
 }
