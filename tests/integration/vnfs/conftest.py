@@ -67,7 +67,7 @@ ZOO = r"""
 set -e
 install -d boot etc/ssh tmp srv/zoo usr/bin usr/lib/perceus
 cp /usr/bin/setfacl usr/bin
-(cd usr/bin && touch systemctl dracut sshd curl zstd ../lib/perceus/restore-acls)
+(cd usr/bin && touch systemctl dracut sshd curl zstd tar ../lib/perceus/restore-acls)
 touch boot/vmlinuz-6.1.0-1-amd64 etc/ssh/ssh_host_rsa_key tmp/left
 echo 0123456789abcdef0123456789abcdef > etc/machine-id
 cd srv/zoo
