@@ -26,7 +26,8 @@ class Modules(ABC):
     def call(self, module: str, **options: Any) -> dict[str, Any]:
         """Run a module to its end and return its result, be it a failure."""
         with self.start(module, **options) as process:
-            output, _ = process.communicate(timeout=600)
+            output, words = process.communicate(timeout=600)
+        assert output, words
         result: dict[str, Any] = json.loads(output)
         return result
 

@@ -9,9 +9,10 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from ._errors import CommandError
+from ._signals import postponing_signals
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LAST_WORDS = 2000  # characters of standard error that an error message carries
@@ -64,25 +65,22 @@ class CommandRunner:
         """
         source = stdin.encode() if isinstance(stdin, str) else stdin
         try:
-            with _starting(argv):
-                done = subprocess.run(  # noqa: S603 - an argument list, never a shell
-                    list(argv),
-                    input=source,
-                    stdin=subprocess.DEVNULL if source is None else None,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env={**_clean_environment(), **(env or {})},
-                    cwd=cwd,
-                    timeout=timeout,
-                    check=False,
-                )
+            with _running(
+                argv,
+                stdin=subprocess.DEVNULL if source is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**_clean_environment(), **(env or {})},
+                cwd=cwd,
+            ) as process:
+                stdout, stderr = process.communicate(source, timeout)
         except subprocess.TimeoutExpired as error:
             raise CommandError(
                 f"Cannot finish {argv[0]!r}: no end after {timeout:g} s",
                 argv=list(argv),
                 stderr=_text(error.stderr)[-LAST_WORDS:],
             ) from error
-        completed = Completed(tuple(argv), done.returncode, _text(done.stdout), _text(done.stderr))
+        completed = Completed(tuple(argv), process.returncode, _text(stdout), _text(stderr))
         _require_status(completed, expected)
         return completed
 
@@ -93,32 +91,34 @@ def output_of(argv: Sequence[str], *, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
 
     The program ends with the block, however that ends. Raises :class:`CommandError` as :class:`CommandRunner` does.
     """
-    with _starting(argv):
-        process = subprocess.Popen(  # noqa: S603 - an argument list, never a shell
-            list(argv), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_clean_environment()
-        )
-    with process:
-        try:
-            yield process.stdout  # type: ignore[misc] # a pipe, as was asked for
-        except BaseException:
-            process.kill()
-            raise
+    pipe = subprocess.PIPE
+    with _running(argv, stdin=stdin, stdout=pipe, stderr=pipe, env=_clean_environment()) as process:
+        yield process.stdout  # type: ignore[misc] # a pipe, as was asked for
         words = process.communicate()[1]
     _require_status(Completed(tuple(argv), process.returncode, "", _text(words)), (0,))
 
 
 @contextlib.contextmanager
-def _starting(argv: Sequence[str]) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise CommandError(
-            f"Cannot run {argv[0]!r}: {error.strerror or 'not found'}",
-            hint="Install the package that holds it",
-            argv=list(argv),
-        ) from error
-    except OSError as error:
-        raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
+def _running(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, which ends with the block, however that ends."""
+    with postponing_signals() as resume:
+        try:
+            process = subprocess.Popen(list(argv), **options)  # noqa: S603 - an argument list, never a shell
+        except FileNotFoundError as error:
+            raise CommandError(
+                f"Cannot run {argv[0]!r}: {error.strerror or 'not found'}",
+                hint="Install the package that holds it",
+                argv=list(argv),
+            ) from error
+        except OSError as error:
+            raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
+        with process:
+            try:
+                resume()
+                yield process
+            except BaseException:
+                process.kill()
+                raise
 
 
 def _require_status(completed: Completed, expected: tuple[int, ...]) -> None:
@@ -142,18 +142,10 @@ def attach(argv: Sequence[str]) -> int:
 
     The terminal's interrupts are the program's affair. Raises :class:`CommandError` when it cannot be started.
     """
-    try:
-        process = subprocess.Popen(list(argv))  # noqa: S603 - an argument list, never a shell
-    except OSError as error:
-        raise CommandError(f"Cannot run {argv[0]!r}: {error.strerror}", argv=list(argv)) from error
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
-    try:
+    with _running(argv) as process:
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
         status = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
     return status if status >= 0 else 128 - status
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from ._errors import PerceusError
@@ -16,6 +17,16 @@ DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 class _Stopped(BaseException):
     """A signal, on its way to the end of the block: no error's handler on the way takes it for its own."""
+
+
+class _Postponed(threading.local):
+    """Whether a signal has to wait, in this thread, and the one that does."""
+
+    waits = False
+    came: _Stopped | None = None
+
+
+_postponed = _Postponed()
 
 
 @contextlib.contextmanager
@@ -29,7 +40,10 @@ def stopping_by_error(what: str) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         for other in ours:
             signal.signal(other, signal.SIG_IGN)
-        raise _Stopped(signal.Signals(number).name)
+        stopped = _Stopped(signal.Signals(number).name)
+        if not _postponed.waits:
+            raise stopped
+        _postponed.came = stopped
 
     ours = {number: handler for number in ENDING if (handler := signal.getsignal(number)) in DEFAULTS}
     for number in ours:
@@ -46,3 +60,23 @@ def stopping_by_error(what: str) -> Iterator[None]:
     finally:
         for number, handler in ours.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def postponing_signals() -> Iterator[Callable[[], None]]:
+    """Have a signal of :func:`stopping_by_error` wait for the end of the block, or for a call of what it gives.
+
+    For what must not be cut in two, as to start a process and to know of it.
+    """
+
+    def resume() -> None:
+        _postponed.waits = False
+        came, _postponed.came = _postponed.came, None
+        if came:
+            raise came
+
+    _postponed.waits = True
+    try:
+        yield resume
+    finally:
+        resume()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("nodes")
 
 FILES = [
-    {"path": "files/etc/motd.j2", "content": "This is {{ '{{' }} node.name {{ '}}' }}\n"},
+    {"path": "files/etc/issue.j2", "content": "This is {{ '{{' }} node.name {{ '}}' }}\n"},
     {"path": "init.d/10-unit", "content": "#!/bin/sh\nln -s /dev/null /etc/systemd/system/of-init.service\n"},
     {"path": "ready.d/10-fails", "content": "#!/bin/sh\nsystemctl is-active sshd || systemctl is-active ssh\nexit 3\n"},
 ]
@@ -35,8 +35,8 @@ def overlaid(cluster: Cluster) -> int:
 
 @pytest.mark.usefixtures("overlaid")
 def test_files_are_on_the_node_that_gets_them_and_no_other(cluster: Cluster) -> None:
-    assert cluster.run("n102", "cat", "/etc/motd", "/etc/hostname") == "This is n102\nn102\n"
-    assert "This is" not in cluster.run("n101", "cat", "/etc/motd")
+    assert cluster.run("n102", "cat", "/etc/issue", "/etc/hostname") == "This is n102\nn102\n"
+    assert "This is" not in cluster.run("n101", "cat", "/etc/issue")
 
 
 def test_scripts_ran_before_systemd_and_after(cluster: Cluster, overlaid: int) -> None:
@@ -53,4 +53,4 @@ def test_scripts_ran_before_systemd_and_after(cluster: Cluster, overlaid: int) -
 @pytest.mark.usefixtures("overlaid")
 def test_a_livesync_leaves_them_alone(cluster: Cluster) -> None:
     cluster.module("livesync", name="debian", nodes=["n102"])
-    assert cluster.run("n102", "cat", "/etc/motd") == "This is n102\n"
+    assert cluster.run("n102", "cat", "/etc/issue") == "This is n102\n"

@@ -77,7 +77,7 @@ def _expand(text: str, resolver: GroupResolver) -> set[str]:
             raise PerceusError(f"Cannot read node set {text[:100]!r}: its range is too large", hint="Use a '*'")
     try:
         return set(NodeSet(text, resolver=resolver))
-    except (NodeSetException, GroupResolverError) as error:
+    except (NodeSetException, GroupResolverError, ValueError) as error:  # the last one is what it makes of [----]
         raise PerceusError(
             f"Cannot read node set {text[:100]!r}: {error}", hint="Write n101, n[101-137,140], n1* or @group"
         ) from error

@@ -118,6 +118,7 @@ class Master(Modules):
             env={**os.environ, "PYTHONPATH": str(self.collections)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
 

@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._signals import ENDING, stopping_by_error
 
 
@@ -59,3 +63,19 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
     with stopping_by_error("VNFS 'a'"):
         signal.raise_signal(signal.SIGHUP)
+
+
+def test_a_signal_that_comes_while_a_program_is_started_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(PerceusError, match="it was stopped by SIGTERM"), stopping_by_error("VNFS 'a'"):
+        CommandRunner()(["sleep", "1000"])
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)

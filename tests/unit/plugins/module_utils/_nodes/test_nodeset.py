@@ -9,7 +9,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes import nodeset
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.nodeset import select_nodes
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 
@@ -112,6 +112,7 @@ def test_a_plain_name_needs_no_clustershell_and_a_set_says_how_to_get_it(monkeyp
         select("n1*")
 
 
+@example("[----]")
 @given(text=st.text(alphabet="n019[]-,!&^*?@/% :\n" + "é", max_size=20))
 def test_any_text_is_a_node_set_or_an_error(text: str) -> None:
     try:
