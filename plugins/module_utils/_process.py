@@ -16,6 +16,7 @@ from ._signals import postponing_signals
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LAST_WORDS = 2000  # characters of standard error that an error message carries
+LAST_BREATH = 5.0  # seconds that are left to what a killed program has started
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ def _running(argv: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[b
                 yield process
             except BaseException:
                 process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=LAST_BREATH)  # those that it has started hold its pipes until they end
                 raise
 
 
