@@ -61,13 +61,17 @@ class Namespace:
     def ip(self, *arguments: str) -> None:
         subprocess.run(self.command("ip", *arguments), check=True, timeout=10)
 
+    def enter(self) -> None:
+        """Have the calling thread be in this namespace."""
+        with open(self.path, encoding="ascii") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+
     def udp_socket(self) -> socket.socket:
         """Return a socket of this namespace: one belongs to where its thread was when it was made."""
 
         def enter_and_make() -> socket.socket:
-            with open(self.path, encoding="ascii") as namespace:
-                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
+            self.enter()
             return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
         with ThreadPoolExecutor(1) as thread:
