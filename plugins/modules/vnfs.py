@@ -98,8 +98,10 @@ options:
   root_mode:
     description:
       - How nodes hold the image. V(overlay), the default, is the packed image in RAM with a writable layer over it.
+      - V(ram) is the unpacked image in RAM and nothing else, for programs that an overlay does not suit. It takes as
+        much memory as the tree, and while the node boots that of the packed image too.
     type: str
-    choices: [overlay]
+    choices: [overlay, ram]
   hybridize:
     description: Patterns of names that are to leave the image and be mounted from the master.
     type: list
@@ -296,6 +298,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback
+from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import ROOT_MODES
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build import renaming
@@ -308,7 +311,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.includ
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.build.usage import require_free
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.phases import Phases
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.fields import describe_arguments
-from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import COMPRESSION_LEVELS, ROOT_MODES
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import COMPRESSION_LEVELS
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.recipe import Plan, plan_vnfs
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.sources import SOURCES
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import STORE, Vnfs, held, vnfs_in

@@ -17,6 +17,8 @@ from .overrides import Overrides, load_overrides
 FORMAT = "perceus-image"
 VERSION = 1
 KERNEL, INITRAMFS, ROOT = "vmlinuz", "initramfs.img", "rootfs.squashfs"
+ROOT_MODES = ("overlay", "ram")
+PAGE = 4096  # bytes; in memory each file takes whole ones, and some of the kernel's
 LARGEST_HEADER = 1024 * 1024  # bytes
 
 _TARGET = re.compile(r"images/([0-9a-f]{16})", re.ASCII)
@@ -25,8 +27,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True)
 class Image:
-    """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system;
-    ``overrides`` are the VNFS's of now.
+    """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system,
+    which takes ``unpacked`` bytes of memory where it is unpacked; ``overrides`` are the VNFS's of now.
     """
 
     vnfs: str
@@ -34,6 +36,8 @@ class Image:
     kernel_args: str
     sha256: str
     size: int
+    root_mode: str = "overlay"
+    unpacked: int = 0
     overrides: Overrides = field(default_factory=Overrides)
 
     def kernel_args_for(self, *, group: str, node: str) -> tuple[str, str]:
@@ -43,6 +47,11 @@ class Image:
     def folder(self, store: Path) -> Path:
         """Return where the generation's files are."""
         return store / self.vnfs / "images" / self.generation
+
+
+def unpacked_size(*, files: int, size: int) -> int:
+    """Return how much memory a tree takes in a tmpfs at most, in bytes; ``size`` is what is in its files."""
+    return size + files * PAGE
 
 
 def load_current_image(store: Path, vnfs: str) -> Image | None:
@@ -73,7 +82,8 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
     try:
         fields: Any = json.loads(header)
         found = {key: fields[key] for key in ("format", "version", "vnfs", "generation")}
-        kernel_args, root = fields["kernel_args"], fields["files"][ROOT]
+        kernel_args, root_mode, root = fields["kernel_args"], fields["root_mode"], fields["files"][ROOT]
+        unpacked = unpacked_size(files=int(fields["tree_files"]), size=int(fields["tree_size"]))
         sha256, size = root["sha256"], root["size"]
         present = {KERNEL, INITRAMFS} <= set(fields["files"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -84,9 +94,11 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
             raise _broken(vnfs, f"image.json of {generation} has {key} {found[key]!r}, not {value!r}")
     if not (present and isinstance(kernel_args, str) and isinstance(size, int) and size > 0):
         raise _broken(vnfs, f"image.json of {generation} lacks kernel, initramfs or size")
+    if root_mode not in ROOT_MODES:
+        raise _broken(vnfs, f"image.json of {generation} has root mode {root_mode!r}, which this master does not know")
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
         raise _broken(vnfs, f"image.json of {generation} has no SHA-256 of {ROOT}")
-    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size)
+    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size, root_mode, unpacked)
 
 
 def _broken(vnfs: str, why: str) -> PerceusError:

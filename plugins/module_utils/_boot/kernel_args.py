@@ -26,6 +26,7 @@ def render_kernel_args(
         f"perceus.image={config.image_url(image.vnfs, image.generation, ROOT)}",
         f"perceus.sha256={image.sha256}",
         f"perceus.size={image.size}",
+        *_root_args(image),
         *([f"perceus.overlay={config.overlay_url(overlay)}", f"perceus.overlay_sha256={overlay}"] if overlay else []),
         f"perceus.report={config.report_url}",
         f"BOOTIF=01-{mac.replace(':', '-')}",
@@ -37,3 +38,10 @@ def render_kernel_args(
         *(argument for added in registry.added_kernel_args(node, config) for argument in added.value.split()),
     ]
     return " ".join(arguments)
+
+
+def _root_args(image: Image) -> list[str]:
+    """Return what makes the image the root in another mode than the usual one."""
+    if image.root_mode == "ram":
+        return ["perceus.root=ram", f"perceus.unpacked={image.unpacked}"]
+    return []

@@ -22,7 +22,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._reports import Re
 
 GENERATION = "0123456789abcdef"
 NODE = Path("roles/vnfs_store/files/node")
-DRACUT_MODULE = NODE / "usr/lib/dracut/modules.d/90perceus"
+DRACUT_MODULES = NODE / "usr/lib/dracut/modules.d"
+PARTS = ("90perceus/overlay.sh", "91perceus-ram/ram.sh")  # sourced by the first stage
 PROGRAMS = ("cat", "curl", "env", "id", "ls", "mkdir", "sed", "sh", "tail", "tar", "timeout", "tr", "zstd")
 
 # What dracut gives its hooks, and a machine whose kernel has all drivers. Arguments: the first stage, the image's name
@@ -36,6 +37,7 @@ sh "$1" || exit
 cp -a "$2/." "$3/"
 cp -a /run/perceus/overlay "$3/run/" 2> /dev/null || true
 cp -a /run/perceus/scripts "$3/run/" 2> /dev/null || true
+cat /proc/mounts > "$3/run/mounts"
 ls -A "$2/proc" "$2/run" "$2/dev" "$2/sys"
 """
 DRACUT_LIB = """
@@ -61,6 +63,15 @@ class FirstStage:
         registry = load_registry(self.config.registry)
         save_registry(self.config.registry, registry.of_nodes(replace(node, **values) for node in registry.nodes))
 
+    def change_image(self, **values: Any) -> None:
+        """Have the image's header say something else."""
+        header = self.image / "image.json"
+        header.write_text(json.dumps({**json.loads(header.read_text()), **values}))
+
+    @property
+    def image(self) -> Path:
+        return self.config.store / "debian" / "images" / GENERATION
+
     def reconcile(self, *, status: int = 0) -> list[str]:
         """Run the reconciler; return its journal."""
         said: list[str] = []
@@ -76,8 +87,10 @@ class FirstStage:
         """Boot by the present boot script, with ``mend`` called meanwhile; return a copy of the node's root."""
         (kernel,) = [line for line in self.script.splitlines() if line.startswith("kernel ")]
         (self.folder / "cmdline").write_text(kernel)
-        for part in ("perceus-root.sh", "overlay.sh"):
-            self._write(part, (self.checkout / DRACUT_MODULE / part).read_text())
+        self._write("perceus-root.sh", (self.checkout / DRACUT_MODULES / "90perceus/perceus-root.sh").read_text())
+        for part in PARTS:
+            name = f"lib/perceus-{part.partition('/')[2]}"
+            self._write(name, (self.checkout / DRACUT_MODULES / part).read_text())
         for stub in ("modprobe", "udevadm"):
             self._write(f"bin/{stub}", "#!/bin/sh\n").chmod(0o755)
         self._write("dracut-lib.sh", DRACUT_LIB.replace("CMDLINE", str(self.folder / "cmdline")))
@@ -130,7 +143,7 @@ class FirstStage:
         """Write a file of the stage, in which names that a test has elsewhere are those."""
         file = self.folder / name
         file.parent.mkdir(exist_ok=True)
-        for there, here in (("/lib/dracut-lib.sh", "dracut-lib.sh"), ("/usr/lib/perceus-overlay.sh", "overlay.sh")):
+        for there, here in (("/lib/dracut-lib.sh", "dracut-lib.sh"), ("/usr/lib/perceus-", "lib/perceus-")):
             text = text.replace(there, str(self.folder / here))
         file.write_text(text.replace("> /dev/console", f">> {self.folder / 'console'}"))
         return file
@@ -183,6 +196,8 @@ def _publish(config: ClusterConfig, root: Path, tree: Any) -> None:
         "generation": GENERATION,
         "kernel_args": "",
         "root_mode": "overlay",
+        "tree_size": sum(path.lstat().st_size for path in tree.root.rglob("*")),
+        "tree_files": len([*tree.root.rglob("*")]),
         "files": {"vmlinuz": {}, "initramfs.img": {}, "rootfs.squashfs": described},
     }
     (image / "image.json").write_text(json.dumps(header))

@@ -148,6 +148,9 @@ class Cluster:
             "vnfs": "debian",
             "generation": generation,
             "kernel_args": "",
+            "root_mode": "overlay",
+            "tree_size": 1,
+            "tree_files": 1,
             "files": files,
         }
         (image / "image.json").write_text(json.dumps(header))

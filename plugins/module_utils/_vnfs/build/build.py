@@ -138,7 +138,7 @@ def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner,
     names = frozenset(entry.name for entry in manifest.entries)
     if find_kernels(names) and DRACUT in names:
         release = find_kernel_release(names, wanted=recipe.options.kernel)
-        wanted = Initramfs(release, recipe.options.compression_level, manifest.entries)
+        wanted = Initramfs(release, recipe.options, manifest.entries)
         provide_initramfs(wanted, vnfs, folder / "rootfs", folder, runner=runner)
     save_seen(vnfs.seen, seen)
 

@@ -24,11 +24,11 @@ from ..._files import write_atomically
 from ..._process import Runner
 from ..image.entry import Entry
 from ..image.manifest import hash_stream
+from ..recipe.options import Options
 from ..store import Vnfs, remove_tree
 from ..work.sandbox import Sandbox
 
 INSIDE = "/run/perceus"  # where the folder that is lent is in the sandbox
-MODULES = "base perceus"
 ARCHIVE = f"{INITRAMFS}.cpio"
 MADE = "made.json"
 DRACUT = "usr/bin/dracut"
@@ -58,21 +58,31 @@ class Made:
 
 @dataclass(frozen=True)
 class Initramfs:
-    """What initramfs is wanted: for which kernel, how well compressed (zstd's level), from which tree."""
+    """What initramfs is wanted: for which kernel, as which options say, from which tree."""
 
     kernel_release: str
-    compression_level: int
+    options: Options
     entries: tuple[Entry, ...]
 
     def digest(self, names: Iterable[str]) -> str:
         """Return the digest, in hex, of what makes an initramfs that holds files of these names."""
         modules = tuple(f"{folder}/{self.kernel_release}/" for folder in MODULE_FOLDERS)
-        inside, digest = frozenset(names), hashlib.sha256(f"{self.kernel_release} {self.compression_level}".encode())
+        inside, digest = frozenset(names), hashlib.sha256(" ".join(self.build_argv()).encode())
         for entry in self.entries:
             if entry.name in inside or entry.name.startswith((*LOOKED_AT, *modules)):
                 facts = (entry.name, entry.kind, f"{entry.mode:o}", entry.sha256, entry.target)
                 digest.update(os.fsencode("\0".join(facts)) + b"\n")
         return digest.hexdigest()
+
+    def build_argv(self) -> list[str]:
+        """Return the command line, run inside the tree, that makes a node's first stage and nothing more."""
+        return [
+            *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
+            *("--no-early-microcode", "--compress", f"zstd -{self.options.compression_level} -T0"),
+            *("--modules", " ".join(("base", *self.options.dracut_modules))),
+            *("--tmpdir", "/tmp"),  # noqa: S108 - the sandbox's own
+            *("--kver", self.kernel_release, f"{INSIDE}/{INITRAMFS}"),
+        ]
 
 
 def provide_initramfs(wanted: Initramfs, vnfs: Vnfs, rootfs: Path, target: Path, *, runner: Runner) -> None:
@@ -87,7 +97,7 @@ def provide_initramfs(wanted: Initramfs, vnfs: Vnfs, rootfs: Path, target: Path,
         return
     with lent_folder(target) as lent:
         sandbox = Sandbox(rootfs, runner, read_only=True, lent={lent: INSIDE})
-        sandbox(build_dracut_argv(wanted.kernel_release, wanted.compression_level))
+        sandbox(wanted.build_argv())
         names = _list_names(sandbox)
         take_file(lent / INITRAMFS, target)
     kept.mkdir(mode=0o755, exist_ok=True)
@@ -144,13 +154,3 @@ def _sha256(file: Path) -> str:
             return hash_stream(stream)
     except FileNotFoundError:
         return ""
-
-
-def build_dracut_argv(kernel_release: str, compression_level: int) -> list[str]:
-    """Return the command line, run inside the tree, that makes a node's first stage and nothing more."""
-    return [
-        *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
-        *("--no-early-microcode", "--compress", f"zstd -{compression_level} -T0"),
-        *("--modules", MODULES, "--tmpdir", "/tmp"),  # noqa: S108 - the sandbox's own
-        *("--kver", kernel_release, f"{INSIDE}/{INITRAMFS}"),
-    ]

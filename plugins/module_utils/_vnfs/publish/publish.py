@@ -74,7 +74,7 @@ class Plan:
 
     @property
     def initramfs(self) -> Initramfs:
-        return Initramfs(self.kernel_release, self.options.compression_level, self.manifest.entries)
+        return Initramfs(self.kernel_release, self.options, self.manifest.entries)
 
     @cached_property
     def retention(self) -> Retention:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..._boot.images import ROOT_MODES
 from ..._boot.overrides import parse_overrides
 from ..._errors import PerceusError
 from ..._names import parse_kernel_args
@@ -15,7 +16,6 @@ from ..image.patterns import compile_patterns
 
 MAKING = "perceus-image 1"  # part of each generation's id: raise it when the same tree gives another image
 COMPRESSION_LEVELS = {"fast": 3, "small": 19}  # zstd's
-ROOT_MODES = ("overlay",)
 
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*", re.ASCII)
 
@@ -56,6 +56,11 @@ class Options:
     def compression_level(self) -> int:
         """zstd's."""
         return COMPRESSION_LEVELS[self.compression]
+
+    @property
+    def dracut_modules(self) -> tuple[str, ...]:
+        """What of ours makes the first stage."""
+        return ("perceus", *([f"perceus-{self.root_mode}"] if self.root_mode != "overlay" else []))
 
     @property
     def shaping(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..._boot.images import INITRAMFS, ROOT
+from ..._boot.images import INITRAMFS, ROOT, unpacked_size
 from ..._process import Runner
 from ..image.entry import Entry
 from ..image.manifest import Manifest
@@ -65,7 +65,8 @@ def memory_floor(header: Header) -> int:
 
     Firmware and kernel take some more.
     """
-    return header.size_of(ROOT) + header.size_of(INITRAMFS) + HEADROOM
+    unpacked = unpacked_size(files=header.tree_files, size=header.tree_size) if header.root_mode == "ram" else 0
+    return header.size_of(ROOT) + unpacked + header.size_of(INITRAMFS) + HEADROOM
 
 
 def find_limits(header: Header) -> Iterator[Limit]:

@@ -53,7 +53,7 @@ def publish(tmp_path: Path) -> Publish:
 
 def test_the_current_image_is_found(publish: Publish) -> None:
     store = publish(json.dumps(HEADER))
-    assert load_current_image(store, "debian") == Image("debian", GENERATION, "quiet", SHA256, 1234)
+    assert load_current_image(store, "debian") == Image("debian", GENERATION, "quiet", SHA256, 1234, unpacked=4097)
 
 
 def test_nothing_published_is_no_image(tmp_path: Path) -> None:
@@ -89,6 +89,9 @@ def test_a_generation_that_is_gone_is_named(publish: Publish) -> None:
         {"vnfs": "rocky"},
         {"generation": "f" * 16},
         {"kernel_args": None},
+        {"root_mode": "floppy"},
+        {"root_mode": ["ram"]},
+        {"tree_size": None},
         {"kernel_args": "a && b"},
         {"files": {}},
         {"files": None},

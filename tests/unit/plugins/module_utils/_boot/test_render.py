@@ -68,6 +68,11 @@ def test_overrides_take_the_place_of_the_images_kernel_arguments(
     assert " ".join(f"{KERNEL_ARGS.replace('from=vnfs', expected)} || goto failed".split()) in script
 
 
+def test_a_node_that_unpacks_its_image_knows_how_much_memory_that_takes(render: Render) -> None:
+    script = render(image=replace(IMAGE, root_mode="ram", unpacked=5000)).boot["52-54-00-00-00-02.ipxe"]
+    assert " perceus.size=1234 perceus.root=ram perceus.unpacked=5000 perceus.report=" in script
+
+
 def test_a_node_fetches_the_archive_of_its_overlays_whatever_loads_its_kernel(config: ClusterConfig) -> None:
     archives: dict[str, str | PerceusError] = {"n101": "cd" * 32}
     files = render_boot_files(Registry({}, (NODE,)), config, {"debian": IMAGE}, archives)

@@ -191,6 +191,7 @@ def test_a_new_image_reaches_the_boot_scripts_also_of_grub_where_that_is_offered
     image = cluster.store / "debian" / "images" / generation
     image.mkdir(parents=True)
     header = {"format": "perceus-image", "version": 1, "vnfs": "debian", "generation": generation, "kernel_args": ""}
+    header |= {"root_mode": "overlay", "tree_size": 1, "tree_files": 1}
     files = {name: {"sha256": "ab" * 32, "size": 1} for name in ("vmlinuz", "initramfs.img", "rootfs.squashfs")}
     (image / "image.json").write_text(json.dumps({**header, "files": files}))
     for name in files:

@@ -9,10 +9,10 @@ from ansible_collections.perceus.cluster.plugins.module_utils._errors import Per
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.entry import Entry
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.publish.initramfs import (
     Initramfs,
-    build_dracut_argv,
     lent_folder,
     take_file,
 )
+from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.options import Options
 
 NAMES = ("usr/bin/curl", "usr/lib/libc.so.6")
 ENTRIES = tuple(
@@ -27,7 +27,7 @@ ENTRIES = tuple(
         "usr/lib/modules/6.1.0-old/kernel/drivers/net/e1000.ko",
     )
 )
-WANTED = Initramfs("6.1.0", 3, ENTRIES)
+WANTED = Initramfs("6.1.0", Options(), ENTRIES)
 
 
 def changed(name: str) -> Initramfs:
@@ -46,17 +46,26 @@ def test_a_file_that_comes_where_dracut_looks_makes_another() -> None:
     assert replace(WANTED, entries=(*ENTRIES, new)).digest(NAMES) != WANTED.digest(NAMES)
 
 
-def test_another_kernel_or_compression_makes_another() -> None:
-    others = [replace(WANTED, kernel_release="6.1.0-old"), replace(WANTED, compression_level=19)]
-    assert len({WANTED.digest(NAMES), *(other.digest(NAMES) for other in others)}) == 3
+def test_another_kernel_or_compression_or_root_mode_makes_another() -> None:
+    options = (Options(compression="small"), Options(root_mode="ram"))
+    others = [replace(WANTED, kernel_release="6.1.0-old"), *(replace(WANTED, options=other) for other in options)]
+    assert len({WANTED.digest(NAMES), *(other.digest(NAMES) for other in others)}) == 4
+
+
+def test_options_that_do_not_shape_it_make_no_other() -> None:
+    assert replace(WANTED, options=Options(keep=7, kernel_args="quiet")).digest(NAMES) == WANTED.digest(NAMES)
 
 
 def test_the_command_line() -> None:
-    assert build_dracut_argv("6.1.0", 3) == [
+    assert WANTED.build_argv() == [
         *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
         *("--no-early-microcode", "--compress", "zstd -3 -T0"),
         *("--modules", "base perceus", "--tmpdir", "/tmp", "--kver", "6.1.0", "/run/perceus/initramfs.img"),
     ]
+
+
+def test_a_first_stage_has_what_its_root_mode_needs_and_no_more() -> None:
+    assert "base perceus perceus-ram" in replace(WANTED, options=Options(root_mode="ram")).build_argv()
 
 
 @pytest.mark.parametrize("arrange", ["link", "folder", "nothing"])

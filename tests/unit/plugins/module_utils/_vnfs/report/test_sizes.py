@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_the_headroom_is_that_of_the_first_stage(installed: Path) -> None:
 def test_the_memory_floor_is_what_was_measured() -> None:
     """A node with an image of 152 MB and an initramfs of 1.2 MB booted with 256 MiB and did not with 192."""
     assert 192 * MIB < memory_floor(header(image=152_000_000, initramfs=1_200_000)) <= 256 * MIB
+
+
+def test_unpacking_takes_the_trees_size_and_whole_pages_beside_the_image() -> None:
+    packed = header(image=100 * MIB, initramfs=MIB)
+    unpacked = replace(packed, root_mode="ram", tree_size=300 * MIB, tree_files=256)
+    assert memory_floor(unpacked) - memory_floor(packed) == 301 * MIB
 
 
 def test_limits_that_are_crossed_are_told_from_those_that_are_not() -> None:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The first stage of a perceus node: network from ip=, image into RAM, SHA-256, loop + overlay, mounted at $NEWROOT.
+# Another root mode than overlay is made by root_by_MODE of a dracut module of its own.
 # It never gives up: each failure is said on the console and to the master, and tried again with back-off and jitter.
 # The image exists once, in a tmpfs of its size; that tmpfs, the overlay's and /run/perceus move into the node with /run.
 
@@ -82,11 +83,17 @@ ClientIdentifier=mac
 NETWORK
 }
 
-enough_memory() {
-    while read -r key available _; do
-        [ "$key" != MemAvailable: ] || break
+# memory KEY: what /proc/meminfo says of it, in KiB
+memory() {
+    while read -r key value _; do
+        [ "$key" != "$1:" ] || echo "$value"
     done < /proc/meminfo
-    needed=$((size / 1024 + HEADROOM_KIB))
+}
+
+# enough_memory BYTES
+enough_memory() {
+    available=$(memory MemAvailable)
+    needed=$(($1 / 1024 + HEADROOM_KIB))
     [ "$available" -ge "$needed" ] && return 0
     fault="the image needs $((needed / 1024)) MiB of memory, $((available / 1024)) MiB are free"
     say "$fault"
@@ -132,20 +139,30 @@ assemble() {
     return 1
 }
 
-image_into_memory() {
-    enough_memory || return 1
+fetch_image() {
     mkdir -p "$STATE/image"
     mount -t tmpfs -o "size=$size,mode=0700" perceus-image "$STATE/image"
     report fetch
     if fetch "$IMAGE" "$url" "the image" && verify "$IMAGE" "$wanted" "the image"; then
         report verified
-        assemble && return 0
+        return 0
     fi
     umount "$STATE/image"
     return 1
 }
 
-. /usr/lib/perceus-overlay.sh
+root_by_overlay() {
+    enough_memory "$size" || return 1
+    fetch_image || return 1
+    assemble && return 0
+    umount "$STATE/image"
+    return 1
+}
+
+# shellcheck disable=SC1090 # those of dracut's modules that are there
+for part in /usr/lib/perceus-*.sh; do
+    . "$part"
+done
 
 bootif=$(getarg BOOTIF)
 mac=$(echo "${bootif#??-}" | sed 'y/ABCDEF-/abcdef:/')
@@ -153,6 +170,7 @@ generation=$(getarg perceus.generation)
 url=$(getarg perceus.image)
 wanted=$(getarg perceus.sha256)
 size=$(getarg perceus.size)
+root_mode=$(getarg perceus.root) || root_mode=overlay
 report_url=$(getarg perceus.report)
 boot=$(cat /proc/sys/kernel/random/boot_id)
 pause=2
@@ -160,7 +178,7 @@ pause=2
 modprobe -a loop squashfs overlay
 await_interface
 configure_interface "$(getarg ip)"
-until image_into_memory; do
+until "root_by_$root_mode"; do
     back_off
 done
 hand_interface_over
