@@ -25,6 +25,7 @@ from .._nodes.registry import Registry
 from .._nodes.registry_file import load_registry
 from .._overlays.archive import discard_unused
 from .._overlays.provide import find_problems, provide_archives
+from .._overlays.source import sweep_overlays
 from .._process import CommandRunner
 from .adopting import adopt
 from .journal import say_in_journal
@@ -70,6 +71,7 @@ def run(
 def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callable[[str], None]) -> list[PerceusError]:
     for kept in (config.registry, config.machines, config.evidence):
         remove_remains(kept)
+    sweep_overlays(config.overlays)
     registry, problems = adopt(config, load_registry(config.registry), say=say)
     images = _load_images(registry, config)
     archives = provide_archives(registry, config)

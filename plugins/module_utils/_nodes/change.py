@@ -75,6 +75,7 @@ def _differing(registry: Registry, other: Registry) -> Registry:
         {name: group for name, group in registry.groups.items() if other.groups.get(name) != group},
         tuple(node for node in registry.nodes if other.by_name.get(node.name) != node),
         {mac: why for mac, why in registry.masked.items() if other.masked.get(mac) != why},
+        overlays={vnfs: names for vnfs, names in registry.overlays.items() if other.overlays.get(vnfs) != names},
     )
 
 

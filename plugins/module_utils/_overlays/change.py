@@ -14,7 +14,7 @@ from typing import Any
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
-from .._files import locked
+from .._files import locked, sync_folder, write_atomically
 from .._names import parse_overlay_name
 from .._nodes.declare import require_vnfs
 from .._nodes.registry import Registry
@@ -23,7 +23,7 @@ from .._vnfs.store import list_vnfs
 from .compose import check_overlay
 from .composer import Composer
 from .scopes import find_nodes, find_scopes, set_active
-from .source import Overlay, SourceFile, check_name, list_overlays, load_overlay
+from .source import NEW, OLD, Overlay, SourceFile, check_name, list_overlays, load_overlay, sweep_overlays
 
 _MODE = re.compile(r"[0-7]{3,4}", re.ASCII)
 
@@ -68,6 +68,8 @@ def change_overlay(
     """
     parse_overlay_name(name)
     with contextlib.nullcontext() if check else locked(config.lock, what="the registry"):
+        if not check:
+            sweep_overlays(config.overlays)
         plan = _decide(name, files, config, present=present)
         if plan.changed and not check:
             _apply(plan, config.overlays)
@@ -135,28 +137,27 @@ def _take_files(name: str, entries: Iterable[Mapping[str, Any]]) -> tuple[Source
         if not _MODE.fullmatch(entry["mode"]):
             raise PerceusError(f"Cannot use {entry['mode']!r} as the mode of {entry['path']!r}", hint="Write 0644")
         path = check_name(entry["path"], overlay=name)
+        if path in files:
+            raise PerceusError(f"Cannot make overlay {name!r}: {path!r} is there twice", hint="Say it once")
         files[path] = SourceFile(path, int(entry["mode"], 8), entry["content"].encode())
     return tuple(files[path] for path in sorted(files))
 
 
 def _apply(plan: OverlayPlan, sources: Path) -> None:
-    """Write the new one beside and swap; the caller holds the lock under which overlays are read."""
-    folder, beside, old = sources / plan.name, sources / f".{plan.name}.new", sources / f".{plan.name}.old"
+    """Write the new one beside and swap; :func:`sweep_overlays` goes back if this is cut short."""
+    folder, beside, old = (sources / name for name in (plan.name, f".{plan.name}{NEW}", f".{plan.name}{OLD}"))
     try:
         sources.mkdir(mode=0o755, exist_ok=True)
-        for left in (beside, old):  # of a run that was killed
-            if left.exists():
-                shutil.rmtree(left)
         for file in plan.after.files if plan.after else ():
             path = beside / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(file.content)
-            path.chmod(file.mode)
+            write_atomically(path, file.content, mode=file.mode)
         if folder.exists():
             folder.rename(old)
         if plan.after:
             os.makedirs(beside, exist_ok=True)
             beside.rename(folder)
+        sync_folder(sources)
         if old.exists():
             shutil.rmtree(old)
     except OSError as error:

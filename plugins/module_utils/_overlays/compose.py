@@ -36,12 +36,16 @@ def compose(
     Raises :class:`PerceusError` when a template cannot be rendered, a file holds a secret, or one overlay has a folder
     where another has a file.
     """
-    files: dict[str, NodeFile] = {}
-    for origin in active:
-        for source in overlays[origin.overlay].files:
-            for name, content in _render(source, origin.overlay, facts, templates):
-                file = _place(name, source, content, origin)
-                files[file.name] = file
+    return _put_together(
+        _place(name, source, content, origin)
+        for origin in active
+        for source in overlays[origin.overlay].files
+        for name, content in _render(source, origin.overlay, facts, templates)
+    )
+
+
+def _put_together(placed: Iterable[NodeFile]) -> tuple[NodeFile, ...]:
+    files = {file.name: file for file in placed}
     folders = {str(folder): name for name in files for folder in PurePosixPath(name).parents}
     for name in sorted(files.keys() & folders.keys()):
         raise PerceusError(
@@ -52,10 +56,11 @@ def compose(
 
 
 def check_overlay(overlay: Overlay) -> None:
-    """Raise :class:`PerceusError` when a file of it, not counting templates, holds a secret."""
-    for source in overlay.files:
-        if not is_template(source):
-            _place(source.name, source, source.content, Active(overlay.name, "all"))
+    """Raise :class:`PerceusError` when its files, not counting templates, can be given to no node."""
+    origin = Active(overlay.name, "all")
+    _put_together(
+        _place(source.name, source, source.content, origin) for source in overlay.files if not is_template(source)
+    )
 
 
 def is_template(source: SourceFile) -> bool:
@@ -70,12 +75,13 @@ def _render(
         return
     what = f"{source.name!r} of overlay {overlay!r}"
     try:
-        text = source.content.decode()
-    except UnicodeDecodeError as error:
+        rendered = templates.render(source.content.decode(), facts, what=what)
+        contents = {name: text.encode() for name, text in rendered.items()}
+    except UnicodeError as error:
         raise PerceusError(f"Cannot render {what}: not UTF-8") from error
     folder, own = source.name.rsplit("/", 1)
-    for name, content in templates.render(text, facts, what=what).items():
-        yield f"{folder}/{name or own.removesuffix(SUFFIX)}", content.encode()
+    for name, content in contents.items():
+        yield f"{folder}/{name or own.removesuffix(SUFFIX)}", content
 
 
 def _place(name: str, source: SourceFile, content: bytes, origin: Active) -> NodeFile:

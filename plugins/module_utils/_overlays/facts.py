@@ -48,18 +48,20 @@ def load_accounts(passwd: Path = PASSWD, group: Path = GROUP) -> dict[str, list[
     return {
         "users": [
             {"name": name, "uid": int(uid), "gid": int(gid), "gecos": gecos, "home": home, "shell": shell}
-            for name, _password, uid, gid, gecos, home, shell in _entries(passwd, fields=7)
+            for name, _password, uid, gid, gecos, home, shell in _entries(passwd, fields=7, numbers=2)
         ],
         "groups": [
             {"name": name, "gid": int(gid), "members": [member for member in members.split(",") if member]}
-            for name, _password, gid, members in _entries(group, fields=4)
+            for name, _password, gid, members in _entries(group, fields=4, numbers=1)
         ],
     }
 
 
-def _entries(file: Path, *, fields: int) -> list[list[str]]:
+def _entries(file: Path, *, fields: int, numbers: int) -> list[list[str]]:
+    """Return the entries of people; what does not have these ``fields``, with ``numbers`` after the password, is none."""
     try:
         lines = [line.split(":") for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError as error:
         raise PerceusError(f"Cannot read {str(file)!r}: {error.strerror}") from error
-    return [entry for entry in lines if len(entry) == fields and entry[2].isdecimal() and int(entry[2]) in PEOPLE]
+    entries = (line for line in lines if len(line) == fields and all(map(str.isdecimal, line[2 : 2 + numbers])))
+    return [entry for entry in entries if int(entry[2]) in PEOPLE]

@@ -5,6 +5,7 @@ NAME/files/…      what becomes files of the node's root
 NAME/init.d/NN-x  scripts that run in the new root before its systemd starts
 NAME/ready.d/NN-x scripts that run when the node is up
 NAME/README.md    for people
+.NAME.perceus-new what an overlay is about to be, and .NAME.perceus-old what it was, while it is replaced
 
 Files are the node's root's, with the mode that they have here. What ends in ``.j2`` is a template.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from .._errors import PerceusError
 
 FILES, INIT, READY = "files", "init.d", "ready.d"
 PARTS = (FILES, INIT, READY)
+NEW, OLD = ".perceus-new", ".perceus-old"
 LARGEST = 16 * 1024 * 1024  # bytes in one overlay; it lies in the memory of nodes, and more belongs into a VNFS
 
 _NAME = re.compile(r"[!-.0-~]+(?: [!-.0-~]+)*", re.ASCII)
@@ -38,10 +41,18 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Overlay:
-    """An overlay's files, by name."""
+    """An overlay's files, by name. Raises :class:`PerceusError` when they are too large."""
 
     name: str
     files: tuple[SourceFile, ...]
+
+    def __post_init__(self) -> None:
+        size = sum(len(file.content) for file in self.files)
+        if size > LARGEST:
+            raise PerceusError(
+                f"Cannot use overlay {self.name!r}: {size // 1024} KiB are more than {LARGEST // 1024}",
+                hint="Put large files into the VNFS",
+            )
 
 
 def list_overlays(sources: Path) -> list[str]:
@@ -50,6 +61,19 @@ def list_overlays(sources: Path) -> list[str]:
         return sorted(entry.name for entry in os.scandir(sources) if entry.is_dir() and not entry.name.startswith("."))
     except FileNotFoundError:
         return []
+
+
+def sweep_overlays(sources: Path) -> None:
+    """Undo what a killed change left half done, under the lock that changes hold. Raises :class:`PerceusError`."""
+    try:
+        for old in sources.glob(f".*{OLD}"):
+            folder = sources / old.name[1 : -len(OLD)]
+            if not folder.exists():
+                old.rename(folder)
+        for left in (*sources.glob(f".*{NEW}"), *sources.glob(f".*{OLD}")):
+            shutil.rmtree(left)
+    except OSError as error:
+        raise PerceusError(f"Cannot tidy {error.filename!r}: {error.strerror}") from error
 
 
 def load_overlay(sources: Path, name: str) -> Overlay:
@@ -62,12 +86,6 @@ def load_overlay(sources: Path, name: str) -> Overlay:
         ) from error
     except OSError as error:
         raise PerceusError(f"Cannot read {error.filename!r} of overlay {name!r}: {error.strerror}") from error
-    size = sum(len(file.content) for file in files)
-    if size > LARGEST:
-        raise PerceusError(
-            f"Cannot use overlay {name!r}: {size // 1024} KiB are more than {LARGEST // 1024}",
-            hint="Put large files into the VNFS",
-        )
     return Overlay(name, files)
 
 

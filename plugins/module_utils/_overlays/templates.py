@@ -18,9 +18,13 @@ from .._errors import PerceusError
 
 SUFFIX = ".j2"
 
-_FILE = re.compile(r"[A-Za-z0-9@_][A-Za-z0-9@%+=:,._-]*", re.ASCII)
-# What the expressions of a template raise, beside Jinja2's own errors.
-_WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, PerceusError)
+_FILE = re.compile(r"[A-Za-z0-9@_][A-Za-z0-9@%+=:,._-]{0,199}", re.ASCII)
+# What the expressions of a template raise, beside Jinja2's own errors. Python's SyntaxError is for a parameter that is
+# there twice.
+_WRONG: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, SyntaxError, TypeError),
+    *(ValueError, PerceusError),
+)
 
 
 class Templates:
@@ -46,7 +50,7 @@ class Templates:
         except jinja2.TemplateSyntaxError as error:
             raise _failure(what, f"{error} (line {error.lineno})") from error
         except (jinja2.TemplateError, *_WRONG) as error:
-            raise _failure(what, str(error)) from error
+            raise _failure(what, str(error) or type(error).__name__) from error
         own, *parts = rendered.split(mark)
         files: dict[str | None, str] = {None: own} if own.strip() else {}
         for name, content in zip(parts[::2], parts[1::2]):

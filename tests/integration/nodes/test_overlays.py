@@ -67,7 +67,9 @@ def test_an_overlay_is_made_changed_and_removed(three: Cluster) -> None:
     ],
 )
 def test_it_is_active_where_somebody_says_so(greeting: Cluster, scope: str, of: str, nodes: list[str]) -> None:
-    assert four_times(greeting, name="greeting", state="active", scope=scope, of=of)["nodes"] == nodes
+    active = four_times(greeting, name="greeting", state="active", scope=scope, of=of)
+    assert active["nodes"] == nodes
+    assert '"greeting"' in active["diff"]["after"]
     assert greeting.do("overlay_info", name="greeting")["overlays"][0]["nodes"] == nodes
     greeting.reconcile()
     scripts = [path.read_text() for path in sorted(greeting.config.state_dir.glob("boot/52-*"))]
@@ -115,6 +117,9 @@ def test_a_secret_is_refused_wherever_it_comes_from(greeting: Cluster) -> None:
         ({"files": [{"path": "etc/motd", "content": ""}]}, "not a plain name below files, init.d, ready.d"),
         ({"files": [{"path": "files/../../x", "content": ""}]}, "not a plain name"),
         ({"files": [{"path": "files/x", "content": "", "mode": "rw"}]}, "Write 0644"),
+        ({"files": [{"path": "files/x", "content": text} for text in ("", "y")]}, "'files/x' is there twice"),
+        ({"files": [{"path": f"files/{name}", "content": ""} for name in ("x", "x/y")]}, "one needs a folder where"),
+        ({"files": [{"path": "files/x", "content": "x" * (16 * 1024 * 1024 + 1024)}]}, "Put large files into the VNFS"),
         ({}, "Cannot make overlay 'site' of nothing"),
         ({"name": "../site", "files": []}, "Cannot name an overlay"),
         ({"state": "active", "scope": "all"}, "Cannot find overlay 'site'"),
@@ -144,6 +149,16 @@ def test_a_folder_that_was_copied_there_is_an_overlay(greeting: Cluster) -> None
     assert not greeting.do("overlay", name="copied")["changed"]
     greeting.do("overlay", name="copied", state="active", scope="all")
     assert previews(greeting, "n101")["n101"] == {"/etc/x": None}
+
+
+@pytest.mark.parametrize("program", ["reconciler", "module"])
+def test_an_overlay_whose_replacement_was_killed_is_there_again(greeting: Cluster, program: str) -> None:
+    folder = greeting.config.overlays / "greeting"
+    folder.rename(folder.with_name(".greeting.perceus-old"))
+    if program == "reconciler":
+        greeting.reconcile()
+    assert not greeting.do("overlay", name="greeting")["changed"]
+    assert [path.name for path in greeting.config.overlays.iterdir()] == ["greeting"]
 
 
 def test_the_session_of_an_operator(greeting: Cluster) -> None:

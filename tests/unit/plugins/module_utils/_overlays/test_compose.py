@@ -86,6 +86,15 @@ def test_a_file_of_one_cannot_be_a_folder_of_another(write: Any, cluster: Cluste
         composed(cluster, node, "a", "b")
 
 
+@pytest.mark.parametrize("content", [b"\xff", rb"{{ '\ud800' }}"])
+def test_what_a_template_holds_and_gives_is_text(
+    content: bytes, write: Any, cluster: ClusterConfig, node: Node
+) -> None:
+    write("site/files/x.j2", content)
+    with pytest.raises(PerceusError, match="Cannot render 'files/x.j2' of overlay 'site': not UTF-8"):
+        composed(cluster, node, "site")
+
+
 def test_an_overlay_that_is_not_there_is_named(cluster: ClusterConfig, node: Node) -> None:
     with pytest.raises(PerceusError, match="Cannot find overlay 'site'"):
         composed(cluster, node, "site")
@@ -94,6 +103,7 @@ def test_an_overlay_that_is_not_there_is_named(cluster: ClusterConfig, node: Nod
 def test_accounts_are_those_of_people_and_without_passwords(tmp_path: Path) -> None:
     (tmp_path / "passwd").write_text(
         "root:x:0:0:root:/root:/bin/bash\nada:$6$x:1000:1000:Ada:/home/ada:/bin/sh\nnobody:x:65534:65534::/:/x\nodd\n"
+        "odd:x:1001::no group:/x:/x\nodd:x::1001:no number:/x:/x\n"
     )
     (tmp_path / "group").write_text("adm:x:4:ada\nada:x:1000:\nlab:x:1001:ada,bob\n")
     assert load_accounts(tmp_path / "passwd", tmp_path / "group") == {

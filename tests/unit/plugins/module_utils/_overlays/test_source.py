@@ -14,6 +14,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._overlays.source i
     check_name,
     list_overlays,
     load_overlay,
+    sweep_overlays,
 )
 
 
@@ -75,6 +76,18 @@ def test_an_overlay_is_small(write: Any, cluster: ClusterConfig, monkeypatch: py
     write("site/files/b", b"\0" * 2000)
     with pytest.raises(PerceusError, match="5 KiB are more than 4"):
         load_overlay(cluster.overlays, "site")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_overlay_that_was_being_replaced_is_whole(there: bool, write: Any, cluster: ClusterConfig) -> None:
+    write(".site.perceus-new/files/half")
+    write(".site.perceus-old/files/old")
+    if there:
+        write("site/files/new")
+    sweep_overlays(cluster.overlays)
+    assert [path.name for path in cluster.overlays.iterdir()] == ["site"]
+    assert load_overlay(cluster.overlays, "site").files[0].name == ("files/new" if there else "files/old")
+    sweep_overlays(cluster.overlays / "none")
 
 
 def test_only_what_is_there_can_be_read(write: Any, cluster: ClusterConfig) -> None:

@@ -46,6 +46,11 @@ def test_one_template_may_give_many_files() -> None:
         ("{{ node.__class__.__mro__ }}", "is unsafe|has no attribute|is undefined"),
         ("{% include 'x' %}", "no loader"),
         ("{{ range(100000000) | list }}", "Range too big"),
+        ("{{ file('x' * 201) }}", "is no name for a file"),
+        ("{{ f(a=1, a=2) }}", "keyword argument repeated"),
+        ("{{ cycler() }}", "at least one item"),
+        ("{{ 'long' | truncate(1) }}", "expected length"),
+        ("{{ 'x' * 10 ** 15 }}", "MemoryError"),
     ],
 )
 def test_a_template_that_fails_is_named_with_its_reason(text: str, reason: str) -> None:
