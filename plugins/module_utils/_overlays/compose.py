@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from itertools import accumulate
 from typing import Any
 
 from .._errors import PerceusError
@@ -46,7 +46,7 @@ def compose(
 
 def _put_together(placed: Iterable[NodeFile]) -> tuple[NodeFile, ...]:
     files = {file.name: file for file in placed}
-    folders = {str(folder): name for name in files for folder in PurePosixPath(name).parents}
+    folders = {folder: name for name in files for folder in accumulate(name.split("/")[:-1], "{}/{}".format)}
     for name in sorted(files.keys() & folders.keys()):
         raise PerceusError(
             f"Cannot give a node both {name!r} of overlay {files[name].origin.overlay!r} and {folders[name]!r} of"
@@ -75,12 +75,11 @@ def _render(
         return
     what = f"{source.name!r} of overlay {overlay!r}"
     try:
-        rendered = templates.render(source.content.decode(), facts, what=what)
-        contents = {name: text.encode() for name, text in rendered.items()}
-    except UnicodeError as error:
+        text = source.content.decode()
+    except UnicodeDecodeError as error:
         raise PerceusError(f"Cannot render {what}: not UTF-8") from error
     folder, own = source.name.rsplit("/", 1)
-    for name, content in contents.items():
+    for name, content in templates.render(text, facts, what=what).items():
         yield f"{folder}/{name or own.removesuffix(SUFFIX)}", content
 
 

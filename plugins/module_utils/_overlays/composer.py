@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._nodes.registry import Node, Registry
 from .compose import NodeFile, compose, is_template
-from .facts import describe_node, load_accounts
+from .facts import describe_cluster, describe_node, load_accounts
 from .scopes import Active, find_active
 from .source import Overlay, load_overlay
 from .templates import Templates
@@ -25,7 +24,6 @@ class Composer:
     def __init__(self, registry: Registry, config: ClusterConfig, *given: Overlay) -> None:
         self._registry = registry
         self._config = config
-        self._templates = Templates()
         self._read: dict[str, Overlay | PerceusError] = {overlay.name: overlay for overlay in given}
         self._same: dict[tuple[Active, ...], tuple[NodeFile, ...]] = {}  # of overlays without templates
 
@@ -38,7 +36,8 @@ class Composer:
         active = self.active(node)
         overlays = {origin.overlay: self.overlay(origin.overlay) for origin in active}
         if any(is_template(file) for overlay in overlays.values() for file in overlay.files):
-            return compose(active, overlays, self._facts(node), self._templates)
+            facts = describe_node(node, self._registry, self._config, vnfs=self._vnfs(node))
+            return compose(active, overlays, {"node": facts}, self._templates)
         if active not in self._same:
             self._same[active] = compose(active, overlays, {}, self._templates)
         return self._same[active]
@@ -55,12 +54,9 @@ class Composer:
             raise found
         return found
 
-    def _facts(self, node: Node) -> dict[str, Any]:
-        return describe_node(node, self._registry, self._config, vnfs=self._vnfs(node), accounts=self._accounts)
-
     @cached_property
-    def _accounts(self) -> dict[str, Any]:
-        return load_accounts()
+    def _templates(self) -> Templates:
+        return Templates(cluster=describe_cluster(self._config), accounts=load_accounts())
 
     def _vnfs(self, node: Node) -> str:
         return self._registry.effective_vnfs(node, default=self._config.default_vnfs).value

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,30 @@ PEOPLE = range(1000, 60000)  # user and group ids, by login.defs(5) of all distr
 PASSWD, GROUP = Path("/etc/passwd"), Path("/etc/group")
 
 
-def describe_node(
-    node: Node, registry: Registry, config: ClusterConfig, *, vnfs: str, accounts: Mapping[str, Any]
-) -> dict[str, Any]:
+def describe_node(node: Node, registry: Registry, config: ClusterConfig, *, vnfs: str) -> dict[str, Any]:
     """Return the facts of a node that boots ``vnfs``."""
+    return {
+        "name": node.name,
+        "address": str(node.address),
+        "mac": node.macs[0],
+        "macs": list(node.macs),
+        "group": node.group,
+        "vnfs": vnfs,
+        "console": registry.effective_console(node, default=config.console).value,
+        "description": node.description,
+        "variables": dict(node.variables),
+    }
+
+
+def describe_cluster(config: ClusterConfig) -> dict[str, Any]:
+    """Return the facts of the cluster."""
     network = config.address.network
     return {
-        "node": {
-            "name": node.name,
-            "address": str(node.address),
-            "mac": node.macs[0],
-            "macs": list(node.macs),
-            "group": node.group,
-            "vnfs": vnfs,
-            "console": registry.effective_console(node, default=config.console).value,
-            "description": node.description,
-            "variables": dict(node.variables),
-        },
-        "cluster": {
-            "domain": config.domain,
-            "master": str(config.address.ip),
-            "network": str(network.network_address),
-            "netmask": str(network.netmask),
-            "prefix": network.prefixlen,
-        },
-        "accounts": accounts,
+        "domain": config.domain,
+        "master": str(config.address.ip),
+        "network": str(network.network_address),
+        "netmask": str(network.netmask),
+        "prefix": network.prefixlen,
     }
 
 
@@ -58,7 +56,7 @@ def load_accounts(passwd: Path = PASSWD, group: Path = GROUP) -> dict[str, list[
 
 
 def _entries(file: Path, *, fields: int, numbers: int) -> list[list[str]]:
-    """Return the entries of people; what does not have these ``fields``, with ``numbers`` after the password, is none."""
+    """Return the entries of people: those with so many ``fields``, of which ``numbers`` after the password are such."""
     try:
         lines = [line.split(":") for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError as error:

@@ -86,12 +86,9 @@ def test_a_file_of_one_cannot_be_a_folder_of_another(write: Any, cluster: Cluste
         composed(cluster, node, "a", "b")
 
 
-@pytest.mark.parametrize("content", [b"\xff", rb"{{ '\ud800' }}"])
-def test_what_a_template_holds_and_gives_is_text(
-    content: bytes, write: Any, cluster: ClusterConfig, node: Node
-) -> None:
-    write("site/files/x.j2", content)
-    with pytest.raises(PerceusError, match="Cannot render 'files/x.j2' of overlay 'site': not UTF-8"):
+def test_a_template_is_text(write: Any, cluster: ClusterConfig, node: Node) -> None:
+    write("site/files/x.j2", b"\xff")
+    with pytest.raises(PerceusError, match=r"Cannot render 'files/x\.j2' of overlay 'site': not UTF-8"):
         composed(cluster, node, "site")
 
 

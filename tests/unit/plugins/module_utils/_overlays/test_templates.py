@@ -13,7 +13,19 @@ TEMPLATES = Templates()
 
 
 def render(text: str, **facts: Any) -> dict[str | None, str]:
-    return TEMPLATES.render(text, facts, what="'files/x.j2' of overlay 'site'")
+    rendered = TEMPLATES.render(text, facts, what="'files/x.j2' of overlay 'site'")
+    return {name: content.decode() for name, content in rendered.items()}
+
+
+def test_what_sees_nothing_of_a_node_is_rendered_once() -> None:
+    templates = Templates(people=("ada", "bob"))
+
+    def give(text: str, node: str) -> dict[str | None, bytes]:
+        return templates.render(text, {"node": node}, what="x")
+
+    assert give("{{ people | join }}", "n101")[None] is give("{{ people | join }}", "n102")[None]
+    both = "{{ people | join }}{% set n = node %}{% macro m() %}{{ n }}{% endmacro %}{{ m() }}"
+    assert [give(both, node) for node in ("n101", "n102")] == [{None: b"adabobn101"}, {None: b"adabobn102"}]
 
 
 @given(value=st.text(alphabet=st.sampled_from("{}%#\\'\"<>&;$`ab \n\0")))
@@ -51,6 +63,7 @@ def test_one_template_may_give_many_files() -> None:
         ("{{ cycler() }}", "at least one item"),
         ("{{ 'long' | truncate(1) }}", "expected length"),
         ("{{ 'x' * 10 ** 15 }}", "MemoryError"),
+        (r"{{ '\ud800' }}", "surrogates not allowed"),
     ],
 )
 def test_a_template_that_fails_is_named_with_its_reason(text: str, reason: str) -> None:
