@@ -139,7 +139,13 @@ class ClusterConfig:
 
     @property
     def hostkeys_lock(self) -> Path:
+        """The lock of all that makes a node itself: its host key and its secrets."""
         return self.state_dir / ".identity.lock"
+
+    @property
+    def secrets(self) -> Path:
+        """Where the secrets are declared that running nodes get over ssh."""
+        return self.state_dir / "secrets"
 
     @property
     def overlays(self) -> Path:

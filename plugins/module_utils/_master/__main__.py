@@ -49,7 +49,7 @@ def _build_parser() -> argparse.ArgumentParser:
     programs = parser.add_subparsers(dest="program", required=True)
     for name, does in (
         ("reconcile", "make registry, boot scripts, DHCP and DNS entries what they should be"),
-        ("identity", "give nodes that came up their permanent ssh host keys"),
+        ("identity", "give nodes that came up their permanent ssh host keys and their secrets"),
         ("inventory", "print all that the inventory shows"),
     ):
         program = programs.add_parser(name, help=does, allow_abbrev=False)

@@ -16,6 +16,7 @@ from .._boot.overrides import load_overrides
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked
+from .._secrets.store import holder_file
 from .._vnfs.store import list_vnfs
 from .declare import Means
 from .registry import Registry
@@ -125,28 +126,35 @@ def _dismiss(plan: Plan, config: ClusterConfig) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _keys_moved(plan: Plan, config: ClusterConfig) -> Iterator[None]:
-    """Have keys of nodes that go aside, and that of a renamed one in its place, while the block writes the registry.
+    """Have keys and secrets of nodes that go aside, and those of a renamed one in their place, while the block writes
+    the registry.
 
     If it fails they are back, else those of nodes that went are no more; what is cut short leaves none of them.
     """
     aside = config.hostkeys / ".gone"
-    moves = {config.hostkeys / name: aside / name for name in plan.removed}
+    moves = {kept: aside / kept.name for name in plan.removed for kept in _kept_of(name, config)}
     if plan.renamed:
-        old, new = (config.hostkeys / name for name in plan.renamed)
-        moves = {new: aside / new.name, old: new}
+        moves = {}
+        for old, new in zip(*(_kept_of(name, config) for name in plan.renamed)):
+            moves.update({new: aside / new.name, old: new})
     try:
         shutil.rmtree(aside, ignore_errors=True)
         with contextlib.ExitStack() as back:
             for key, place in moves.items():
                 if key.exists():
-                    place.parent.mkdir(mode=0o700, exist_ok=True)
+                    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                     key.rename(place)
                     back.callback(place.rename, key)
             yield
             back.pop_all()
         shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise PerceusError(f"Cannot change the host key {error.filename!r}: {error.strerror}") from error
+        raise PerceusError(f"Cannot move {error.filename!r} with its node: {error.strerror}") from error
+
+
+def _kept_of(name: str, config: ClusterConfig) -> tuple[Path, Path]:
+    """Return where the master keeps what only the node of this name may have."""
+    return config.hostkeys / name, holder_file(config.secrets, "node", name)
 
 
 def find_leftovers(plan: Plan, store: Path) -> Iterator[str]:

@@ -27,12 +27,20 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manife
 
 PACKAGE = "ansible_collections.perceus.cluster.plugins.module_utils._master"
 PROGRAMS = ("sh", "cat", "chmod", "mv", "ssh-keygen", "sshd", "rsync")
+TAKE_SECRETS = ("chown", "cmp", "cp", "grep", "ln", "mkdir", "mount", "readlink", "rm", "sort", "tar", "touch")
 SSHD_HELPERS = ("/usr/lib/openssh/sshd-session", "/usr/lib/openssh/sshd-auth")  # OpenSSH 9.8 and later
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 REPORT = """#!/bin/sh
 echo "$1 $(cat /run/perceus/generation)" >> /run/perceus/reports
 """
+
+# A node here has no systemd: what is asked of it, and an answer.
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >> /run/systemctl
+[ ! -e /run/fails ] || { echo "Job for $3 failed." >&2; exit 1; }
+"""
+SSHD_CONFIG = Path(__file__).parents[3] / "roles/vnfs_store/files/node/etc/ssh/sshd_config.d/perceus.conf"
 
 # The first stage in short. Arguments: image, a folder, address, generation.
 BOOT = """set -eu
@@ -116,14 +124,15 @@ class Cluster:
             (tree.root / folder).mkdir(parents=True)
         for link in ("bin", "sbin", "lib", "lib64"):
             (tree.root / link).symlink_to(f"usr/{link}")
-        for program in [*map(shutil.which, PROGRAMS), *filter(os.path.exists, SSHD_HELPERS)]:
+        for program in [*map(shutil.which, PROGRAMS + TAKE_SECRETS), *filter(os.path.exists, SSHD_HELPERS)]:
             assert program is not None
             tree.add_program(program)
         tree.write("usr/lib/os-release", "ID=test\n")
         tree.write("usr/lib/perceus/report", REPORT, mode=0o755)
         tree.write("etc/passwd", "root:x:0:0::/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n")
         tree.write("etc/group", "root:x:0:\nnogroup:x:65534:\n")
-        tree.write("etc/ssh/sshd_config", "HostKey /etc/ssh/ssh_host_ed25519_key\n")
+        tree.write("usr/bin/systemctl", SYSTEMCTL, mode=0o755)
+        tree.write("etc/ssh/sshd_config", SSHD_CONFIG.read_text())
         tree.write("root/.ssh/authorized_keys", self.authorized_key, mode=0o600)
         (tree.root / "root").chmod(0o700)
         return tree

@@ -28,7 +28,8 @@ _ANYTHING = compile_patterns(
 )
 _FILES = compile_patterns(
     (
-        *("/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/var/lib/dbus/machine-id"),
+        *("/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/ssh/ssh_host_*_key-cert.pub"),
+        "/var/lib/dbus/machine-id",
         *("/etc/iscsi/initiatorname.iscsi", "/etc/nvme/hostid", "/etc/nvme/hostnqn"),
         "/etc/udev/rules.d/??-persistent-*.rules",
         *("/var/lib/systemd/credential.secret", "/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed"),

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
-from ansible_collections.perceus.cluster.plugins.module_utils._master.identity import last_ready, render_known_hosts
+from ansible_collections.perceus.cluster.plugins.module_utils._config import parse_config
+from ansible_collections.perceus.cluster.plugins.module_utils._master.hostkeys import render_known_hosts
+from ansible_collections.perceus.cluster.plugins.module_utils._master.identity import last_ready
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Node, Registry
 from ansible_collections.perceus.cluster.plugins.module_utils._reports import Report
+
+from tests.cluster import cluster_settings
 
 NODE = Node(
     "n101", ("52:54:00:00:00:01",), IPv4Address("10.17.5.101"), "compute", True, "0" * 32, "2030-01-01T00:00:00Z"
@@ -43,8 +49,9 @@ def test_a_report_without_boot_or_key_is_no_reason_to_log_in() -> None:
     assert waiting(replace(READY, hostkey="")) == {}
 
 
-def test_known_hosts_has_each_of_a_nodes_names() -> None:
-    assert (
-        render_known_hosts({NODE: "ssh-ed25519 AAAA n101\n"}, domain="cluster.internal")
-        == "n101,n101.cluster.internal,10.17.5.101 ssh-ed25519 AAAA\n"
+def test_known_hosts_has_each_of_a_nodes_names_and_who_signs_for_the_clusters() -> None:
+    config = parse_config(json.dumps(cluster_settings(Path("/nowhere"))))
+    assert render_known_hosts({NODE: "ssh-ed25519 AAAA n101\n"}, "ssh-ed25519 CCCC authority\n", config) == (
+        "@cert-authority *.cluster.internal,n??? ssh-ed25519 CCCC\n"
+        "n101,n101.cluster.internal,10.17.5.101 ssh-ed25519 AAAA\n"
     )
