@@ -84,50 +84,6 @@ options:
       - With it two builds from the same packages make the same generation, byte for byte.
       - The environment variable E(SOURCE_DATE_EPOCH) is taken where it is not given.
     type: int
-  kernel:
-    description: The release of the kernel to boot, for a tree that has several. By default, or empty, the newest.
-    type: str
-  kernel_args:
-    description: Kernel arguments for all nodes that boot the image, beside those of cluster and node.
-    type: str
-  compression:
-    description:
-      - How images are packed. V(fast), the default, takes seconds. V(small) takes minutes and saves about a tenth.
-    type: str
-    choices: [fast, small]
-  root_mode:
-    description:
-      - How nodes hold the image. V(overlay), the default, is the packed image in RAM with a writable layer over it.
-      - V(ram) is the unpacked image in RAM and nothing else, for programs that an overlay does not suit. It takes as
-        much memory as the tree, and while the node boots that of the packed image too.
-    type: str
-    choices: [overlay, ram]
-  hybridize:
-    description: Patterns of names that are to leave the image and be mounted from the master.
-    type: list
-    elements: str
-  exclude:
-    description: Patterns of names that are in the tree but not in its images.
-    type: list
-    elements: str
-  livesync_skip:
-    description: Patterns of names that a livesync leaves alone on the nodes.
-    type: list
-    elements: str
-  allow_secrets:
-    description: Patterns of names that may be published though they look like a secret.
-    type: list
-    elements: str
-  keep:
-    description:
-      - How many generations to keep, the new one included, by default 3. The oldest go, the served one never does.
-    type: int
-  overrides:
-    description:
-      - Other C(kernel_args) and C(livesync_skip) for groups and nodes, as C(groups) and C(nodes), each a dictionary of
-        these options by name. A node's own come first, then its group's, then the VNFS's.
-      - They hold at once, without publishing.
-    type: dict
   state:
     description:
       - V(present) builds the VNFS if it is not there, and brings packages, keys, password and options of an existing
@@ -162,6 +118,7 @@ extends_documentation_fragment:
   - perceus.cluster.master.config
   - perceus.cluster.master.store
   - perceus.cluster.vnfs_sources
+  - perceus.cluster.vnfs_options
 seealso:
   - module: perceus.cluster.vnfs_mount
   - module: perceus.cluster.vnfs_image

@@ -1,0 +1,56 @@
+# Copyright (c) The perceus.cluster maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of the module ``vnfs`` that say how its image is made, booted and kept."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  kernel:
+    description: The release of the kernel to boot, for a tree that has several. By default, or empty, the newest.
+    type: str
+  kernel_args:
+    description: Kernel arguments for all nodes that boot the image, beside those of cluster and node.
+    type: str
+  compression:
+    description:
+      - How images are packed. V(fast), the default, takes seconds. V(small) takes minutes and saves about a tenth.
+    type: str
+    choices: [fast, small]
+  root_mode:
+    description:
+      - How nodes hold the image. V(overlay), the default, is the packed image in RAM with a writable layer over it.
+      - V(ram) is the unpacked image in RAM and nothing else, for programs that an overlay does not suit. It takes as
+        much memory as the tree, and while the node boots that of the packed image too.
+    type: str
+    choices: [overlay, ram]
+  hybridize:
+    description: Patterns of names that are to leave the image and be mounted from the master.
+    type: list
+    elements: str
+  exclude:
+    description: Patterns of names that are in the tree but not in its images.
+    type: list
+    elements: str
+  livesync_skip:
+    description: Patterns of names that a livesync leaves alone on the nodes.
+    type: list
+    elements: str
+  allow_secrets:
+    description: Patterns of names that may be published though they look like a secret.
+    type: list
+    elements: str
+  keep:
+    description:
+      - How many generations to keep, the new one included, by default 3. The oldest go, the served one never does.
+    type: int
+  overrides:
+    description:
+      - Other C(kernel_args) and C(livesync_skip) for groups and nodes, as C(groups) and C(nodes), each a dictionary of
+        these options by name. A node's own come first, then its group's, then the VNFS's.
+      - They hold at once, without publishing.
+    type: dict
+"""
