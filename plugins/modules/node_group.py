@@ -158,7 +158,7 @@ def decide(params: dict[str, Any], registry: Registry, means: Means) -> Plan:
     if entries is None:
         entries = [{key: params[key] for key in ("name", *POLICY)}]
     declared = params["state"] == "declared"
-    return Plan(registry, declare_groups(registry, entries, means.vnfs, all_of_them=declared))
+    return Plan(registry, declare_groups(registry, entries, means.known, all_of_them=declared))
 
 
 def main() -> None:

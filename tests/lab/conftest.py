@@ -33,11 +33,11 @@ class Cluster:
     root: Path
 
     def molecule(self, command: str) -> None:
-        _run(["molecule", command, "--scenario-name", "cluster"], cwd=self.root)
+        run(["molecule", command, "--scenario-name", "cluster"], cwd=self.root)
 
     def playbook(self, name: str, *arguments: str, status: int = 0) -> str:
         """Run one of the collection's playbooks, which is to end with this exit status; return what it printed."""
-        return _run(
+        return run(
             ["ansible-playbook", "--inventory", str(hosts.MASTER), f"perceus.cluster.{name}", *arguments],
             status=status,
         )
@@ -45,21 +45,21 @@ class Cluster:
     def ansible(self, program: str, *arguments: str) -> str:
         """Run one of ansible's programs on master, nodes and VNFSs."""
         sources = (hosts.MASTER, hosts.nodes(self.lab))
-        return _run([program, *(word for source in sources for word in ("--inventory", str(source))), *arguments])
+        return run([program, *(word for source in sources for word in ("--inventory", str(source))), *arguments])
 
     def module(self, module: str, /, **options: object) -> str:
         """Run one of the collection's modules on the master."""
         argv = ["ansible", "--inventory", str(hosts.MASTER), "master", "--module-name", f"perceus.cluster.{module}"]
-        return _run([*argv, "--args", json.dumps(options)])
+        return run([*argv, "--args", json.dumps(options)])
 
     def inventory(self) -> dict[str, Any]:
         """The live inventory, as ``ansible-inventory --list`` has it, less its marks on text from the wire."""
-        output = _run(["ansible-inventory", "--inventory", str(hosts.nodes(self.lab)), "--list"])
+        output = run(["ansible-inventory", "--inventory", str(hosts.nodes(self.lab)), "--list"])
         return dict(json.loads(output, object_hook=lambda value: value.get("__ansible_unsafe", value)))
 
     def run(self, host: str, *argv: str) -> str:
         """Run a command on the master or a node over ssh, by the lab's one way in."""
-        return _run(ssh.command(self.lab, host, argv))
+        return run(ssh.command(self.lab, host, argv))
 
     def host(self, name: str) -> Host:
         """The master or a node for testinfra."""
@@ -162,7 +162,7 @@ def nodes(cluster: Cluster) -> tuple[str, ...]:
     return names
 
 
-def _run(argv: list[str], *, cwd: Path | None = None, status: int = 0) -> str:
+def run(argv: list[str], *, cwd: Path | None = None, status: int = 0) -> str:
     done = subprocess.run(
         argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, errors="backslashreplace", check=False
     )

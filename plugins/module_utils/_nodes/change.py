@@ -16,9 +16,10 @@ from .._boot.overrides import load_overrides
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._files import locked
+from .._overlays.source import list_overlays
 from .._secrets.store import holder_file
 from .._vnfs.store import list_vnfs
-from .declare import Means
+from .declare import Known, Means
 from .registry import Registry
 from .registry_file import load_registry, render_entries, save_registry
 from .wire import load_wire
@@ -87,10 +88,10 @@ def _render(registry: Registry) -> str:
 def find_means(config: ClusterConfig) -> Means:
     """Return what is needed to change nodes now. Raises :class:`PerceusError` when this user may not know the VNFSs."""
     try:
-        vnfs = frozenset(vnfs.name for vnfs in list_vnfs(config.store))
+        known = Known({vnfs.name for vnfs in list_vnfs(config.store)}, list_overlays(config.overlays))
     except OSError as error:
         raise PerceusError(f"Cannot look into {str(config.store)!r}: {error.strerror}", hint="Become root") from error
-    return Means(config, vnfs, datetime.now(timezone.utc), lambda: uuid.uuid4().hex)
+    return Means(config, known, datetime.now(timezone.utc), lambda: uuid.uuid4().hex)
 
 
 def change_registry(config: ClusterConfig, decide: Callable[[Registry], P], *, check: bool, touches_keys: bool) -> P:

@@ -32,15 +32,32 @@ _UNSAID: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Known:
+    """The names of the VNFSs and overlays that there are."""
+
+    vnfs: Collection[str]
+    overlays: Collection[str]
+
+    def require(self, values: Mapping[str, Any], who: str) -> None:
+        """Raise :class:`PerceusError` when ``who`` is to boot a VNFS, or to get an overlay, that is not there."""
+        require_vnfs(values.get("vnfs"), self.vnfs, who)
+        for overlay in values.get("overlays", ()):
+            if overlay not in self.overlays:
+                raise PerceusError(
+                    f"Cannot have {who} get overlay {overlay!r}: there is no such overlay",
+                    hint=f"There is {', '.join(sorted(self.overlays)) or 'none yet'}: see overlays_list",
+                )
+
+
+@dataclass(frozen=True)
 class Means:
     """What is needed beside the registry.
 
-    ``vnfs`` are the names that there are; ``new_machine_id`` returns 32 hex digits, others at each call; ``now``
-    is aware.
+    ``new_machine_id`` returns 32 hex digits, others at each call; ``now`` is aware.
     """
 
     config: ClusterConfig
-    vnfs: Collection[str]
+    known: Known
     now: datetime
     new_machine_id: Callable[[], str]
 
@@ -125,8 +142,8 @@ class _Declaration:
         return replace(node, group=self._means.config.default_group, **_UNSAID)
 
     def _check(self, values: Mapping[str, Any], name: str | None) -> None:
-        config, vnfs = self._means.config, values.get("vnfs")
-        require_vnfs(vnfs, self._means.vnfs, f"node {values['macs'][0]}" if name is None else f"nodes {name!r}")
+        config, known = self._means.config, self._means.known
+        known.require(values, f"node {values['macs'][0]}" if name is None else f"nodes {name!r}")
         for mac in values.get("macs", ()):
             if mac in self._registry.masked_macs(config):
                 raise PerceusError(

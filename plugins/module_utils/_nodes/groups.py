@@ -3,32 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from .._config import ClusterConfig
 from .._errors import PerceusError
 from .._names import parse_description, parse_group_name, parse_mac
-from .declare import require_vnfs
+from .declare import Known
 from .registry import Group, Registry
 from .registry_file import GROUP_FIELDS, parse_policy
 
 
 def declare_groups(
-    registry: Registry, entries: Iterable[Mapping[str, Any]], vnfs: Collection[str], *, all_of_them: bool
+    registry: Registry, entries: Iterable[Mapping[str, Any]], known: Known, *, all_of_them: bool
 ) -> Registry:
     """Return the registry in which groups have the policy that ``entries``, options of the module ``node_group``, say.
 
     If the entries are about ``all_of_them``, other groups go, and what is not said of a group is as with a new one.
-    ``vnfs`` are the names that there are. Raises :class:`PerceusError` when it cannot be so.
+    Raises :class:`PerceusError` when it cannot be so.
     """
     declared: dict[str, Group] = {}
     for entry in entries:
         said = {key: value for key, value in entry.items() if value is not None}
         name = parse_group_name(said.pop("name"))
         values = parse_policy(said, GROUP_FIELDS, what=f"group {name!r}")
-        require_vnfs(values.get("vnfs"), vnfs, f"group {name!r}")
+        known.require(values, f"group {name!r}")
         begun = declared.get(name) or (None if all_of_them else registry.groups.get(name))
         declared[name] = replace(begun or Group(name), **values)
     if not all_of_them:

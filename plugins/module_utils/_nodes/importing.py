@@ -88,7 +88,7 @@ class _Planner:
 
     def known(self, row: Row) -> Row:
         """Return the row of a node or group without a VNFS that is not here."""
-        if row.get("vnfs") is None or row["vnfs"] in self._means.vnfs:
+        if row.get("vnfs") is None or row["vnfs"] in self._means.known.vnfs:
             return row
         self._leave_out(f"VNFS {row['vnfs']!r}", "the master has none of this name: make it, then import with update")
         return {key: value for key, value in row.items() if key != "vnfs"}

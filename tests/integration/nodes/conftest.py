@@ -31,7 +31,7 @@ with patch_module_args(json.load(sys.stdin)):
 
 
 class Cluster(Modules):
-    """A cluster with the VNFSs ``debian`` and ``rocky-9``."""
+    """A cluster with the VNFSs ``debian`` and ``rocky-9``, and the overlay ``gpu``."""
 
     def __init__(self, config: ClusterConfig, config_file: Path, collections: Path) -> None:
         self.config = config
@@ -39,6 +39,7 @@ class Cluster(Modules):
         self._environment = {**os.environ, "PYTHONPATH": str(collections)}
         for vnfs in ("debian", "rocky-9"):
             (config.store / vnfs).mkdir()
+        (config.overlays / "gpu").mkdir(parents=True)
 
     @property
     def registry(self) -> Registry:

@@ -166,6 +166,7 @@ def test_a_range_that_is_full_says_so(declare: Declare, three: Registry) -> None
         ({"name": "n[101-102]", "address": "10.17.5.104"}, "'n102': address 10.17.5.104 belongs to node 'n101'"),
         ({"macs": [mac(1), mac(2)]}, "as one node: they belong to n101, n102"),
         ({"name": "n101", "vnfs": "nope"}, "boot VNFS 'nope': there is no such VNFS. There is debian, rocky-9"),
+        ({"name": "n101", "overlays": ["nope"]}, "get overlay 'nope': there is no such overlay. There is greeting"),
         ({"name": "n101", "address": "10.17.5.1"}, "10.17.5.1: it is the master's own"),
         ({"name": "n101", "address": "10.17.5.20"}, "10.17.5.20: it is in discovery_range 10.17.5.20-10.17.5.90"),
         ({"name": "n101", "address": "10.17.5.255"}, "10.17.5.255: no host can have it in 10.17.5.0/24"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.declare import Known
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.groups import (
     declare_groups,
     mask_macs,
@@ -18,11 +19,11 @@ from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry im
 
 NODE = Node("n101", ("52:54:00:00:00:01",), IPv4Address("10.17.5.101"), "viz", True, "0" * 32, "2030-01-01T00:00:00Z")
 REGISTRY = Registry({"viz": Group("viz", "debian", kernel_args="quiet"), "spare": Group("spare")}, (NODE,))
-VNFS = frozenset({"debian", "rocky-9"})
+KNOWN = Known({"debian", "rocky-9"}, {"a", "b"})
 
 
 def declare(*entries: dict[str, Any], all_of_them: bool = False) -> Registry:
-    return declare_groups(REGISTRY, entries, VNFS, all_of_them=all_of_them)
+    return declare_groups(REGISTRY, entries, KNOWN, all_of_them=all_of_them)
 
 
 def test_what_is_said_of_a_group_is_so_and_what_is_not_said_stays() -> None:
@@ -49,6 +50,10 @@ def test_declared_groups_are_all_that_there_are() -> None:
         ({"name": "viz", "vnfs": "nope"}, "Cannot have group 'viz' boot VNFS 'nope'"),
         ({"name": "Viz"}, "Cannot name a group 'Viz'"),
         ({"name": "viz", "overlays": ["../x"]}, "Cannot name an overlay"),
+        (
+            {"name": "viz", "overlays": ["c"]},
+            "Cannot have group 'viz' get overlay 'c': there is no such overlay. There is a, b",
+        ),
         ({"name": "spare"}, "Cannot remove group 'viz': n101 is in it"),
     ],
 )
