@@ -23,6 +23,7 @@ def cluster_settings(folder: Path, **others: Any) -> dict[str, Any]:
         "adoption": "adopt",
         "dhcp_mode": "server",
         "masked_macs": [],
+        "image_servers": [],
         "console": "tty0",
         "kernel_args": "",
         "lease_time": 43200,

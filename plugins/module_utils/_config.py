@@ -11,6 +11,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Interface, NetmaskValu
 from pathlib import Path
 from typing import Any
 
+from ._boot.image_servers import ImageServer, parse_image_servers
 from ._errors import PerceusError
 from ._names import parse_console, parse_group_name, parse_kernel_args, parse_mac, parse_node_name, parse_vnfs_name
 
@@ -81,6 +82,7 @@ class ClusterConfig:
     adoption: str
     dhcp_mode: str
     masked_macs: frozenset[str]
+    image_servers: tuple[ImageServer, ...]
     console: str
     kernel_args: str
     lease_time: int
@@ -157,20 +159,27 @@ class ClusterConfig:
         return self.state_dir / "overlay-archives"
 
     @property
+    def url(self) -> str:
+        """The master itself."""
+        return f"http://{self.address.ip}"
+
+    @property
     def report_url(self) -> str:
-        return f"http://{self.address.ip}/report"
+        return f"{self.url}/report"
 
     def boot_url(self, name: str) -> str:
-        return f"http://{self.address.ip}/boot/{name}"
+        return f"{self.url}/boot/{name}"
 
     def loader_url(self, name: str) -> str:
-        return f"http://{self.address.ip}/loaders/{name}"
+        return f"{self.url}/loaders/{name}"
 
-    def overlay_url(self, sha256: str) -> str:
-        return f"http://{self.address.ip}/overlays/{sha256}.tar.zst"
+    def overlay_url(self, sha256: str, *, server: str = "") -> str:
+        """``server`` is another than the master."""
+        return f"{server or self.url}/overlays/{sha256}.tar.zst"
 
-    def image_url(self, vnfs: str, generation: str, name: str) -> str:
-        return f"http://{self.address.ip}/vnfs/{vnfs}/{generation}/{name}"
+    def image_url(self, vnfs: str, generation: str, name: str, *, server: str = "") -> str:
+        """``server`` is another than the master."""
+        return f"{server or self.url}/vnfs/{vnfs}/{generation}/{name}"
 
 
 class ConfigError(PerceusError):
@@ -315,6 +324,7 @@ _SETTINGS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     "adoption": (str, _matches(re.compile("adopt|quarantine|off"), "'adopt', 'quarantine' or 'off'")),
     "dhcp_mode": (str, _matches(re.compile("server|proxy"), "'server' or 'proxy'")),
     "masked_macs": (list, _macs),
+    "image_servers": (list, parse_image_servers),
     "console": (str, parse_console),
     "kernel_args": (str, parse_kernel_args),
     "lease_time": (int, _at_least(SHORTEST_LEASE)),

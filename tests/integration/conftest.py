@@ -11,7 +11,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._config import ClusterConfig, parse_config
 
 from tests.cluster import cluster_settings
+from tests.nginx import running_nginx
 from tests.wire import DhcpClient, Dnsmasq, Namespace, Wire, new_namespace, new_wire, running_dnsmasq
 
 
@@ -109,20 +109,5 @@ def nginx(wire: Wire, config: ClusterConfig, tmp_path: Path, root: Path) -> Iter
     template = (root / "roles/image_server/templates/etc/nginx/conf.d/perceus.conf.j2").read_text()
     text = jinja2.Template(template).render(ansible_managed="by this test", __image_server_ip=config.address.ip)
     text = text.replace("/var/lib/perceus", str(config.state_dir)).replace("/var/log/perceus", str(tmp_path))
-    file = tmp_path / "nginx.conf"
-    file.write_text(
-        f"user root; daemon off; master_process off; pid {tmp_path}/nginx.pid; error_log {tmp_path}/nginx.errors;"
-        f" events {{}} http {{ {text} }}"
-    )
-    running = subprocess.Popen(wire.master.command("nginx", "-e", f"{tmp_path}/nginx.errors", "-c", str(file)))
-    try:
-        deadline = time.monotonic() + 10
-        while subprocess.run(
-            wire.master.command("curl", "-so", "/dev/null", config.boot_url("")), check=False
-        ).returncode:
-            assert running.poll() is None and time.monotonic() < deadline, (tmp_path / "nginx.errors").read_text()
-            time.sleep(0.05)
+    with running_nginx(wire.master, text, tmp_path, asked=config.boot_url("")):
         yield tmp_path / "nginx.errors"
-    finally:
-        running.terminate()
-        running.wait(timeout=10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .._config import ClusterConfig
 from .._nodes.registry import Node, Registry
+from .image_servers import choose_servers
 from .images import ROOT, Image
 
 
@@ -13,21 +14,26 @@ def render_kernel_args(
 ) -> str:
     """Return the arguments with which ``node`` boots ``image`` through the interface ``mac``.
 
-    ``overlay`` is the SHA-256 of the archive of its overlays. ``BOOTIF`` is PXELINUX's form, hardware type first;
+    ``overlay`` is the SHA-256 of the archive of its overlays. What has a URL is there once for each image server, the
+    one to ask first before the others. ``BOOTIF`` is PXELINUX's form, hardware type first;
     ``ip`` is that of dracut.cmdline(7). What administrators added comes last, the most particular at the end, since the
     last of two equal arguments wins.
     """
     own = config.address
     of_image, _origin = image.kernel_args_for(group=node.group, node=node.name)
+    servers = choose_servers(config.image_servers, master=config.url, node=node.name, group=node.group)
+    images = [config.image_url(image.vnfs, image.generation, ROOT, server=server) for server in servers]
+    archives = [config.overlay_url(overlay, server=server) for server in servers] if overlay else []
     arguments = [
         f"perceus.node={node.name}",
         f"perceus.vnfs={image.vnfs}",
         f"perceus.generation={image.generation}",
-        f"perceus.image={config.image_url(image.vnfs, image.generation, ROOT)}",
+        *(f"perceus.image={url}" for url in images),
         f"perceus.sha256={image.sha256}",
         f"perceus.size={image.size}",
         *_root_args(image),
-        *([f"perceus.overlay={config.overlay_url(overlay)}", f"perceus.overlay_sha256={overlay}"] if overlay else []),
+        *(f"perceus.overlay={url}" for url in archives),
+        *([f"perceus.overlay_sha256={overlay}"] if overlay else []),
         f"perceus.report={config.report_url}",
         f"BOOTIF=01-{mac.replace(':', '-')}",
         f"ip={node.address}::{own.ip}:{own.netmask}:{node.name}::none",

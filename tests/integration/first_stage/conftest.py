@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from ansible_collections.perceus.cluster.plugins.module_utils._reports import Re
 GENERATION = "0123456789abcdef"
 NODE = Path("roles/vnfs_store/files/node")
 DRACUT_MODULES = NODE / "usr/lib/dracut/modules.d"
-PARTS = ("90perceus/overlay.sh", "91perceus-ram/ram.sh")  # sourced by the first stage
+PARTS = ("90perceus/fetch.sh", "90perceus/overlay.sh", "91perceus-ram/ram.sh")  # sourced by the first stage
 PROGRAMS = ("cat", "curl", "env", "id", "ls", "mkdir", "sed", "sh", "tail", "tar", "timeout", "tr", "zstd")
 
 # What dracut gives its hooks, and a machine whose kernel has all drivers. Arguments: the first stage, the image's name
@@ -46,6 +47,9 @@ getarg() {
         case $argument in "$1="*) echo "${argument#*=}"; return 0 ;; esac
     done
     return 1
+}
+getargs() {
+    tr ' ' '\\n' < CMDLINE | sed -n "s|^$1=||p" | grep .
 }
 """
 
@@ -150,9 +154,7 @@ class FirstStage:
 
 
 @pytest.fixture
-def stage(
-    wire: Any, config: ClusterConfig, nginx: Path, tmp_path: Path, root: Path, tree_at: Callable[[Path], Any]
-) -> FirstStage:
+def stage(wire: Any, config: ClusterConfig, nginx: Path, tmp_path: Path, root: Path, small_image: Path) -> FirstStage:
     """A node whose image is served, and which has not booted yet."""
     assert nginx
     links = subprocess.run(
@@ -162,14 +164,17 @@ def stage(
     folder = tmp_path / "stage"
     folder.mkdir()
     (folder / "console").touch()
-    _publish(config, root, tree_at(folder / "tree"))
+    _publish(config, small_image)
     node = Node("n101", (mac,), IPv4Address("10.17.5.101"), "compute", True, "0" * 32, "2030-01-01T00:00:00Z")
     save_registry(config.registry, Registry({}, (node,)))
     return FirstStage(wire, config, folder, root)
 
 
-def _publish(config: ClusterConfig, root: Path, tree: Any) -> None:
-    """Make an image of a few programs, and what a VNFS has of ours."""
+@pytest.fixture(scope="session")
+def small_image(root: Path, tree_at: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image of a few programs, and what a VNFS has of ours, in a folder with its tree."""
+    folder = tmp_path_factory.mktemp("small")
+    tree = tree_at(folder / "tree")
     for program in PROGRAMS:
         tree.add_program(f"/usr/bin/{program}")
     for name in ("report", "restore-acls", "nodescripts"):
@@ -182,9 +187,16 @@ def _publish(config: ClusterConfig, root: Path, tree: Any) -> None:
     for name in ("dev", "proc", "run", "sys", "tmp"):
         (tree.root / name).mkdir()
     (tree.root / "root").mkdir(mode=0o700)
+    subprocess.run(["mksquashfs", "tree", "rootfs.squashfs", "-quiet", "-no-progress"], cwd=folder, check=True)
+    return folder
+
+
+def _publish(config: ClusterConfig, small_image: Path) -> None:
+    """Make it the generation that is served."""
     image = config.store / "debian" / "images" / GENERATION
     image.mkdir(parents=True)
-    subprocess.run(["mksquashfs", str(tree.root), str(image / "rootfs.squashfs"), "-quiet", "-no-progress"], check=True)
+    shutil.copy(small_image / "rootfs.squashfs", image)
+    tree = [*(small_image / "tree").rglob("*")]
     for name in ("vmlinuz", "initramfs.img"):
         (image / name).touch()
     content = (image / "rootfs.squashfs").read_bytes()
@@ -196,8 +208,8 @@ def _publish(config: ClusterConfig, root: Path, tree: Any) -> None:
         "generation": GENERATION,
         "kernel_args": "",
         "root_mode": "overlay",
-        "tree_size": sum(path.lstat().st_size for path in tree.root.rglob("*")),
-        "tree_files": len([*tree.root.rglob("*")]),
+        "tree_size": sum(path.lstat().st_size for path in tree),
+        "tree_files": len(tree),
         "files": {"vmlinuz": {}, "initramfs.img": {}, "rootfs.squashfs": described},
     }
     (image / "image.json").write_text(json.dumps(header))

@@ -83,7 +83,7 @@ def test_a_wrong_archive_is_refused_and_fetched_again(stage: Any, write: Any) ->
     stage.boot_mended("refused", lambda: archive.write_bytes(right))
     assert (stage.folder / "node/etc/motd").read_text() == "of the overlay\n"
     detail = next(detail for name, detail in told(stage) if name == "refused")
-    assert detail.startswith(f"overlays: wanted {archive.name.partition('.')[0]} got ")
+    assert detail.startswith(f"overlays: 10.17.0.1: wanted {archive.name.partition('.')[0]} got ")
     assert told(stage)[-1][0] == "pivot"
 
 

@@ -82,6 +82,8 @@ def test_urls_and_paths_follow_from_the_settings() -> None:
         ({"masked_macs": ["nonsense"]}, "as a MAC address"),
         ({"masked_macs": [7]}, "as a MAC address"),
         ({"masked_macs": "52:54:00:00:00:01"}, "not of type list"),
+        ({"image_servers": ["http://10.17.5.2"]}, "as an image server: not a mapping"),
+        ({"image_servers": {"url": "http://10.17.5.2"}}, "not of type list"),
         ({"console": "tty0 init=/bin/sh"}, "a console such as tty0"),
         ({"kernel_args": "a && b"}, "iPXE would change them"),
         ({"lease_time": 60}, "at least 120"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from ansible_collections.perceus.cluster.plugins.module_utils._boot.image_servers import ImageServer
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import Image
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.overrides import Overrides
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.render import BootFiles, render_boot_files
@@ -79,6 +80,19 @@ def test_a_node_fetches_the_archive_of_its_overlays_whatever_loads_its_kernel(co
     url = f"http://10.17.5.1/overlays/{'cd' * 32}.tar.zst"
     for script in (files.boot["52-54-00-00-00-02.ipxe"], files.grub["52:54:00:00:00:02.cfg"]):
         assert f" perceus.overlay={url} perceus.overlay_sha256={'cd' * 32} " in script.replace("'", "")
+
+
+def test_a_node_is_told_of_every_image_server_in_its_order_whatever_loads_its_kernel(config: ClusterConfig) -> None:
+    servers = (ImageServer("http://10.17.5.3:8080/p", order=2), ImageServer("http://10.17.5.2", order=1))
+    config = replace(config, image_servers=servers)
+    files = render_boot_files(Registry({}, (NODE,)), config, {"debian": IMAGE}, {"n101": "cd" * 32})
+    urls = ("http://10.17.5.2", "http://10.17.5.3:8080/p", "http://10.17.5.1")
+    images = " ".join(f"perceus.image={url}/vnfs/debian/{GENERATION}/rootfs.squashfs" for url in urls)
+    archives = " ".join(f"perceus.overlay={url}/overlays/{'cd' * 32}.tar.zst" for url in urls)
+    for script in (files.boot["52-54-00-00-00-02.ipxe"], files.grub["52:54:00:00:00:02.cfg"]):
+        assert f" {images} perceus.sha256={SHA256} " in script.replace("'", "")
+        assert f" {archives} perceus.overlay_sha256=" in script.replace("'", "")
+    assert f"kernel http://10.17.5.1/vnfs/debian/{GENERATION}/vmlinuz " in files.boot["52-54-00-00-00-02.ipxe"]
 
 
 def test_a_node_whose_archive_cannot_be_made_waits_and_says_why(config: ClusterConfig) -> None:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Part of the first stage, sourced by perceus-root: the archive of the node's overlays, fetched, verified and unpacked
+# Part of the first stage, sourced by perceus-root: the archive of the node's overlays, fetched and unpacked
 # over the new root by the root's own tar, so that no link of it leads elsewhere; then the node's init scripts.
 # shellcheck disable=SC2154 # perceus-root sets NEWROOT, STATE, boot, and what it was told
 
@@ -18,11 +18,10 @@ unpack_overlay() {
 }
 
 overlay_into_root() {
-    overlay_url=$(getarg perceus.overlay) || return 0
+    overlay_urls=$(getargs perceus.overlay) || return 0
     overlay_wanted=$(getarg perceus.overlay_sha256)
-    what="the overlays' archive"
-    until fetch "$OVERLAY" "$overlay_url" "$what" "overlays: " \
-        && verify "$OVERLAY" "$overlay_wanted" "$what" "overlays: " && unpack_overlay; do
+    # shellcheck disable=SC2086 # a URL for each server
+    until fetch "$OVERLAY" "$overlay_wanted" "the overlays' archive" "overlays: " $overlay_urls && unpack_overlay; do
         back_off
     done
     rm -f "$OVERLAY"

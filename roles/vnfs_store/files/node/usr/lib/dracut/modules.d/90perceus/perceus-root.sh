@@ -101,26 +101,6 @@ enough_memory() {
     return 1
 }
 
-# fetch FILE URL WHAT [NOTE]: NOTE goes before what the master is told.
-fetch() {
-    say "fetching $2"
-    fault=$(curl --fail --silent --show-error --noproxy '*' --connect-timeout 10 --speed-limit 1024 --speed-time 30 \
-        --output "$1" "$2" 2>&1) && return 0
-    say "cannot fetch $3: $fault"
-    report retry "${4:-}$fault"
-    return 1
-}
-
-# verify FILE SHA256 WHAT [NOTE]
-verify() {
-    got=$(sha256sum < "$1")
-    got=${got%% *}
-    [ "$got" != "$2" ] || return 0
-    say "refused $3: its SHA-256 is $got, wanted is $2"
-    report refused "${4:-}wanted $2 got $got"
-    return 1
-}
-
 # With index=on a file that is written keeps all its names.
 assemble() {
     mkdir -p "$STATE/lower" "$STATE/rw"
@@ -143,7 +123,8 @@ fetch_image() {
     mkdir -p "$STATE/image"
     mount -t tmpfs -o "size=$size,mode=0700" perceus-image "$STATE/image"
     report fetch
-    if fetch "$IMAGE" "$url" "the image" && verify "$IMAGE" "$wanted" "the image"; then
+    # shellcheck disable=SC2086 # a URL for each server
+    if fetch "$IMAGE" "$wanted" "the image" "" $urls; then
         report verified
         return 0
     fi
@@ -167,7 +148,7 @@ done
 bootif=$(getarg BOOTIF)
 mac=$(echo "${bootif#??-}" | sed 'y/ABCDEF-/abcdef:/')
 generation=$(getarg perceus.generation)
-url=$(getarg perceus.image)
+urls=$(getargs perceus.image)
 wanted=$(getarg perceus.sha256)
 size=$(getarg perceus.size)
 root_mode=$(getarg perceus.root) || root_mode=overlay
