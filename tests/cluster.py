@@ -24,6 +24,7 @@ def cluster_settings(folder: Path, **others: Any) -> dict[str, Any]:
         "dhcp_mode": "server",
         "masked_macs": [],
         "image_servers": [],
+        "nfs_servers": [],
         "console": "tty0",
         "kernel_args": "",
         "lease_time": 43200,

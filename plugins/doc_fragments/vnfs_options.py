@@ -25,8 +25,10 @@ options:
       - How nodes hold the image. V(overlay), the default, is the packed image in RAM with a writable layer over it.
       - V(ram) is the unpacked image in RAM and nothing else, for programs that an overlay does not suit. It takes as
         much memory as the tree, and while the node boots that of the packed image too.
+      - V(nfs) is as V(overlay), but the packed image stays on an NFS server, from which a node reads what it needs. The
+        role P(perceus.cluster.nfs_server#role) makes the master one.
     type: str
-    choices: [overlay, ram]
+    choices: [overlay, ram, nfs]
   hybridize:
     description: Patterns of names that are to leave the image and be mounted from the master.
     type: list

@@ -23,6 +23,7 @@ SHORTEST_LEASE = 120  # seconds; dnsmasq takes anything shorter as this
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,200}}$){_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,14}", re.ASCII)
+_NFS_SERVER = re.compile(r"([0-9.]+):(?:/[A-Za-z0-9_.-]+)+", re.ASCII)
 _PATTERN = re.compile(r"(?P<before>[^#]*)(?P<digits>#+)(?P<after>[^#]*)", re.ASCII)
 
 
@@ -83,6 +84,7 @@ class ClusterConfig:
     dhcp_mode: str
     masked_macs: frozenset[str]
     image_servers: tuple[ImageServer, ...]
+    nfs_servers: tuple[str, ...]
     console: str
     kernel_args: str
     lease_time: int
@@ -128,6 +130,11 @@ class ClusterConfig:
     @property
     def tftp(self) -> Path:
         return self.state_dir / "tftp"
+
+    @property
+    def nfs(self) -> Path:
+        """What the role nfs_server exports."""
+        return self.state_dir / "nfs"
 
     @property
     def lock(self) -> Path:
@@ -311,6 +318,19 @@ def _macs(values: list[Any]) -> frozenset[str]:
     return frozenset(parse_mac(str(value)) for value in values)
 
 
+def _nfs_servers(values: list[Any]) -> tuple[str, ...]:
+    for value in values:
+        match = _NFS_SERVER.fullmatch(str(value))
+        try:
+            IPv4Address(match[1] if match else "")
+        except AddressValueError:
+            raise PerceusError(
+                f"Cannot use {value!r}: not an address and a path; nodes know no names yet when they mount it",
+                hint="Write 10.17.5.2:/export/perceus",
+            ) from None
+    return tuple(values)
+
+
 _SETTINGS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     "interface": (str, _matches(_INTERFACE, "an interface's name")),
     "address": (str, _interface_address),
@@ -325,6 +345,7 @@ _SETTINGS: Mapping[str, tuple[type, Callable[[Any], Any]]] = {
     "dhcp_mode": (str, _matches(re.compile("server|proxy"), "'server' or 'proxy'")),
     "masked_macs": (list, _macs),
     "image_servers": (list, parse_image_servers),
+    "nfs_servers": (list, _nfs_servers),
     "console": (str, parse_console),
     "kernel_args": (str, parse_kernel_args),
     "lease_time": (int, _at_least(SHORTEST_LEASE)),

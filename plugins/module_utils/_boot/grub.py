@@ -13,7 +13,7 @@ import re
 from .._config import ClusterConfig
 from .booting import Booting
 from .images import INITRAMFS, KERNEL, Image
-from .kernels import kernel_name
+from .links import link_name
 from .unknown import describe_waiting
 
 CONFIG = "grub.cfg"
@@ -54,9 +54,7 @@ def render_start(config: ClusterConfig) -> str:
 
 def render_boot(boot: Booting, image: Image) -> str:
     """Return the file with which a node boots ``image``."""
-    kernel, initramfs = (
-        _on_master(f"/kernels/{kernel_name(image, file)}", boot.config) for file in (KERNEL, INITRAMFS)
-    )
+    kernel, initramfs = (_on_master(f"/kernels/{link_name(image, file)}", boot.config) for file in (KERNEL, INITRAMFS))
     arguments = " ".join(f"'{argument}'" for argument in boot.kernel_args(image).split())
     return _script(
         boot,

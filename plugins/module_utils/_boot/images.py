@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from .overrides import Overrides, load_overrides
 FORMAT = "perceus-image"
 VERSION = 1
 KERNEL, INITRAMFS, ROOT = "vmlinuz", "initramfs.img", "rootfs.squashfs"
-ROOT_MODES = ("overlay", "ram")
+ROOT_MODES = ("overlay", "ram", "nfs")
 PAGE = 4096  # bytes; in memory each file takes whole ones, and some of the kernel's
 LARGEST_HEADER = 1024 * 1024  # bytes
 
@@ -44,6 +46,11 @@ class Image:
         """Return the kernel arguments of the VNFS for a node, and their origin: ``node``, ``group`` or ``vnfs``."""
         return self.overrides.find("kernel_args", group=group, node=node) or (self.kernel_args, "vnfs")
 
+    @property
+    def over_nfs(self) -> tuple[str, ...]:
+        """The files that nodes do not fetch but mount."""
+        return (ROOT,) if self.root_mode == "nfs" else ()
+
     def folder(self, store: Path) -> Path:
         """Return where the generation's files are."""
         return store / self.vnfs / "images" / self.generation
@@ -69,12 +76,24 @@ def load_current_image(store: Path, vnfs: str) -> Image | None:
     match = _TARGET.fullmatch(target)
     if match is None:
         raise _broken(vnfs, f"'current' points to {target!r}")
+    return replace(load_image(store, vnfs, match[1]), overrides=load_overrides(folder))
+
+
+def load_image(store: Path, vnfs: str, generation: str) -> Image:
+    """Return the image of a generation; raises :class:`PerceusError` when it cannot be booted."""
     try:
-        with (folder / target / "image.json").open("rb") as stream:
+        with (store / vnfs / "images" / generation / "image.json").open("rb") as stream:
             header = stream.read(LARGEST_HEADER)
     except OSError as error:
-        raise _broken(vnfs, f"image.json of {match[1]}: {error.strerror}") from error
-    return replace(parse_image(header, vnfs=vnfs, generation=match[1]), overrides=load_overrides(folder))
+        raise _broken(vnfs, f"image.json of {generation}: {error.strerror}") from error
+    return parse_image(header, vnfs=vnfs, generation=generation)
+
+
+def load_images(store: Path) -> Iterator[Image]:
+    """Yield every image of every VNFS that can be booted."""
+    for file in store.glob("*/images/*/image.json"):
+        with contextlib.suppress(PerceusError):  # of something else, or just being removed
+            yield load_image(store, file.parents[2].name, file.parent.name)
 
 
 def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:

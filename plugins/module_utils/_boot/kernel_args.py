@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from .._config import ClusterConfig
 from .._nodes.registry import Node, Registry
 from .image_servers import choose_servers
@@ -31,7 +33,7 @@ def render_kernel_args(
         *(f"perceus.image={url}" for url in images),
         f"perceus.sha256={image.sha256}",
         f"perceus.size={image.size}",
-        *_root_args(image),
+        *_root_args(node, image, config),
         *(f"perceus.overlay={url}" for url in archives),
         *([f"perceus.overlay_sha256={overlay}"] if overlay else []),
         f"perceus.report={config.report_url}",
@@ -46,8 +48,20 @@ def render_kernel_args(
     return " ".join(arguments)
 
 
-def _root_args(image: Image) -> list[str]:
+def _root_args(node: Node, image: Image, config: ClusterConfig) -> list[str]:
     """Return what makes the image the root in another mode than the usual one."""
-    if image.root_mode == "ram":
-        return ["perceus.root=ram", f"perceus.unpacked={image.unpacked}"]
-    return []
+    return [
+        *([f"perceus.root={image.root_mode}"] if image.root_mode != "overlay" else []),
+        *([f"perceus.unpacked={image.unpacked}"] if image.root_mode == "ram" else []),
+        *(_nfs_args(node, config) if image.over_nfs else []),
+    ]
+
+
+def _nfs_args(node: Node, config: ClusterConfig) -> list[str]:
+    """Return the servers in the order in which a node asks them, each node beginning with another, and by what the
+    servers know it: they take clients of one name for one, and no machine has a name yet when it mounts its root.
+    """
+    servers = list(config.nfs_servers or [f"{config.address.ip}:{config.nfs}"])
+    first = zlib.crc32(node.name.encode()) % len(servers)
+    ordered = servers[first:] + servers[:first]
+    return [*(f"perceus.nfs={server}" for server in ordered), f"nfs.nfs4_unique_id={node.machine_id}"]

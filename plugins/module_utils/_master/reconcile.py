@@ -14,8 +14,8 @@ from .._boot.dnsmasq import DNS_HOSTS
 from .._boot.files import apply_folder, plan_folder
 from .._boot.grub import LOADER as GRUB
 from .._boot.hosts import name_nodes
-from .._boot.images import Image, load_current_image
-from .._boot.kernels import apply_kernels, plan_kernels
+from .._boot.images import INITRAMFS, KERNEL, Image, load_current_image, load_images
+from .._boot.links import apply_links, plan_links
 from .._boot.overrides import FILE as OVERRIDES
 from .._boot.render import BootFiles, render_boot_files
 from .._config import ClusterConfig
@@ -100,7 +100,11 @@ def _keep_scripts(
     """Keep the boot loaders' files, those of GRUB where the role boot_server offers it; return what could not be."""
     by_grub = (config.tftp / GRUB).exists()
     bootable = [image for image in images.values() if isinstance(image, Image) and by_grub]
-    problems = apply_kernels(plan_kernels(config.tftp / "kernels", bootable, store=config.store))
+    kernels = [(image, file) for image in bootable for file in (KERNEL, INITRAMFS)]
+    problems = apply_links(plan_links(config.tftp / "kernels", kernels, store=config.store))
+    if config.nfs.exists():  # where the role nfs_server exports it; a node's root stays there as long as its generation
+        mounted = [(image, file) for image in load_images(config.store) for file in image.over_nfs]
+        problems += apply_links(plan_links(config.nfs, mounted, store=config.store))
     grub = files.grub if by_grub else {}
     for folder, wanted in ((config.state_dir / "boot", files.boot), (config.tftp / "grub", grub)):
         scripts = plan_folder(folder, wanted)

@@ -65,8 +65,9 @@ def memory_floor(header: Header) -> int:
 
     Firmware and kernel take some more.
     """
+    image = header.size_of(ROOT) if header.root_mode != "nfs" else 0
     unpacked = unpacked_size(files=header.tree_files, size=header.tree_size) if header.root_mode == "ram" else 0
-    return header.size_of(ROOT) + unpacked + header.size_of(INITRAMFS) + HEADROOM
+    return image + unpacked + header.size_of(INITRAMFS) + HEADROOM
 
 
 def find_limits(header: Header) -> Iterator[Limit]:

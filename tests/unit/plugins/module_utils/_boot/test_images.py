@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import (
     Image,
     load_current_image,
+    load_images,
     parse_image,
 )
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
@@ -54,6 +55,14 @@ def publish(tmp_path: Path) -> Publish:
 def test_the_current_image_is_found(publish: Publish) -> None:
     store = publish(json.dumps(HEADER))
     assert load_current_image(store, "debian") == Image("debian", GENERATION, "quiet", SHA256, 1234, unpacked=4097)
+
+
+def test_only_images_that_can_be_booted_are_among_all(publish: Publish) -> None:
+    store = publish(json.dumps(HEADER))
+    broken = store / "debian/images" / ("f" * 16)
+    broken.mkdir()
+    (broken / "image.json").write_text("{}")
+    assert list(load_images(store)) == [load_current_image(store, "debian")]
 
 
 def test_nothing_published_is_no_image(tmp_path: Path) -> None:

@@ -74,6 +74,23 @@ def test_a_node_that_unpacks_its_image_knows_how_much_memory_that_takes(render: 
     assert " perceus.size=1234 perceus.root=ram perceus.unpacked=5000 perceus.report=" in script
 
 
+def test_a_node_mounts_its_image_from_each_server_and_has_a_name_of_its_own_there(config: ClusterConfig) -> None:
+    over_nfs = replace(IMAGE, root_mode="nfs")
+
+    def arguments(node: Node, config: ClusterConfig) -> str:
+        files = render_boot_files(Registry({}, (node,)), config, {"debian": over_nfs}, {})
+        return files.boot["52-54-00-00-00-01.ipxe"]
+
+    unique = f"nfs.nfs4_unique_id={'0' * 32}"
+    assert f" perceus.root=nfs perceus.nfs=10.17.5.1:{config.nfs} {unique} " in arguments(NODE, config)
+    servers = ("10.17.5.2:/export", "10.17.5.3:/export")
+    several = replace(config, nfs_servers=servers)
+    first, second = (f" perceus.nfs={servers[one]} perceus.nfs={servers[1 - one]} " for one in (0, 1))
+    named = [arguments(replace(NODE, name=f"n{number}"), several) for number in range(101, 121)]
+    assert {first in text for text in named} == {True, False}
+    assert all((first in text) != (second in text) for text in named)
+
+
 def test_a_node_fetches_the_archive_of_its_overlays_whatever_loads_its_kernel(config: ClusterConfig) -> None:
     archives: dict[str, str | PerceusError] = {"n101": "cd" * 32}
     files = render_boot_files(Registry({}, (NODE,)), config, {"debian": IMAGE}, archives)

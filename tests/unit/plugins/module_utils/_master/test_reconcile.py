@@ -184,18 +184,22 @@ def test_two_runs_take_turns(cluster: ClusterConfig, monkeypatch: pytest.MonkeyP
         run(cluster)
 
 
+def publish(image: Path, *, root_mode: str = "overlay") -> None:
+    image.mkdir(parents=True)
+    header = {"format": "perceus-image", "version": 1, "vnfs": "debian", "generation": image.name, "kernel_args": ""}
+    header |= {"root_mode": root_mode, "tree_size": 1, "tree_files": 1}
+    files = {name: {"sha256": "ab" * 32, "size": 1} for name in ("vmlinuz", "initramfs.img", "rootfs.squashfs")}
+    (image / "image.json").write_text(json.dumps({**header, "files": files}))
+    for name in files:
+        (image / name).write_text(name)
+
+
 def test_a_new_image_reaches_the_boot_scripts_also_of_grub_where_that_is_offered(cluster: ClusterConfig) -> None:
     lend(cluster, 20)
     run(cluster)
     generation = "0123456789abcdef"
     image = cluster.store / "debian" / "images" / generation
-    image.mkdir(parents=True)
-    header = {"format": "perceus-image", "version": 1, "vnfs": "debian", "generation": generation, "kernel_args": ""}
-    header |= {"root_mode": "overlay", "tree_size": 1, "tree_files": 1}
-    files = {name: {"sha256": "ab" * 32, "size": 1} for name in ("vmlinuz", "initramfs.img", "rootfs.squashfs")}
-    (image / "image.json").write_text(json.dumps({**header, "files": files}))
-    for name in files:
-        (image / name).write_text(name)
+    publish(image)
     (cluster.store / "debian" / "current").symlink_to(f"images/{generation}")
     assert run(cluster) == (0, ["changed boot/52-54-00-00-00-14.ipxe"])
     assert generation in (cluster.state_dir / "boot" / "52-54-00-00-00-14.ipxe").read_text()
@@ -209,6 +213,22 @@ def test_a_new_image_reaches_the_boot_scripts_also_of_grub_where_that_is_offered
     (cluster.tftp / "grubx64.efi").unlink()
     assert run(cluster) == (0, ["removed grub/52:54:00:00:00:14.cfg", "removed grub/grub.cfg"])
     assert os.listdir(cluster.tftp / "kernels") == []
+
+
+def test_images_that_nodes_mount_are_exported_as_long_as_they_are_there(cluster: ClusterConfig) -> None:
+    lend(cluster, 20)
+    images = cluster.store / "debian" / "images"
+    for generation, root_mode in (("0" * 16, "nfs"), ("1" * 16, "nfs"), ("2" * 16, "overlay")):
+        publish(images / generation, root_mode=root_mode)
+    run(cluster)
+    assert not cluster.nfs.exists()  # the master serves no NFS
+    cluster.nfs.mkdir()
+    run(cluster)
+    assert sorted(os.listdir(cluster.nfs)) == [f"debian-{digit * 16}-rootfs.squashfs" for digit in "01"]
+    assert (cluster.nfs / f"debian-{'0' * 16}-rootfs.squashfs").samefile(images / ("0" * 16) / "rootfs.squashfs")
+    (images / ("0" * 16) / "image.json").unlink()
+    run(cluster)
+    assert os.listdir(cluster.nfs) == [f"debian-{'1' * 16}-rootfs.squashfs"]
 
 
 def test_a_machine_in_quarantine_is_recorded_and_no_node(cluster: ClusterConfig) -> None:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import Image
-from ansible_collections.perceus.cluster.plugins.module_utils._boot.kernels import apply_kernels, plan_kernels
+from ansible_collections.perceus.cluster.plugins.module_utils._boot.images import INITRAMFS, KERNEL, Image
+from ansible_collections.perceus.cluster.plugins.module_utils._boot.links import LinkPlan, apply_links, plan_links
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
 
 OLD, NEW = (Image("debian", generation, "", "ab" * 32, 1) for generation in ("0" * 16, "1" * 16))
@@ -28,8 +28,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "tftp" / "kernels"
 
 
+def plan(folder: Path, *images: Image, store: Path) -> LinkPlan:
+    return plan_links(folder, [(image, file) for image in images for file in (KERNEL, INITRAMFS)], store=store)
+
+
 def keep(folder: Path, *images: Image, store: Path) -> list[PerceusError]:
-    return apply_kernels(plan_kernels(folder, images, store=store))
+    return apply_links(plan(folder, *images, store=store))
 
 
 def test_the_folder_holds_links_to_what_is_booted_and_nothing_else(folder: Path, store: Path) -> None:
@@ -43,8 +47,8 @@ def test_the_folder_holds_links_to_what_is_booted_and_nothing_else(folder: Path,
 
 def test_a_second_time_there_is_nothing_to_do(folder: Path, store: Path) -> None:
     keep(folder, NEW, store=store)
-    plan = plan_kernels(folder, [NEW], store=store)
-    assert (plan.added, plan.removed) == ({}, ())
+    again = plan(folder, NEW, store=store)
+    assert (again.added, again.removed) == ({}, ())
 
 
 def test_a_generation_that_was_made_again_is_linked_again(folder: Path, store: Path) -> None:
@@ -72,12 +76,12 @@ def test_a_store_on_another_file_system_is_copied_from(
     monkeypatch.setattr(os, "link", refuse)
     assert keep(folder, NEW, store=store) == []
     assert (folder / f"debian-{'1' * 16}-vmlinuz").read_text() == f"kernel of {NEW.generation}"
-    plan = plan_kernels(folder, [NEW], store=store)
-    assert (plan.added, plan.removed) == ({}, ())
+    again = plan(folder, NEW, store=store)
+    assert (again.added, again.removed) == ({}, ())
 
 
 def test_a_folder_that_is_none_is_an_error(folder: Path, store: Path) -> None:
     folder.parent.mkdir()
     folder.touch()
     with pytest.raises(PerceusError, match="Cannot read"):
-        plan_kernels(folder, [NEW], store=store)
+        plan(folder, NEW, store=store)

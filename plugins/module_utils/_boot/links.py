@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kernels and initramfs for boot loaders that know TFTP only: hard links below its root, as dnsmasq may not enter the
-store; copies if the store is another file system.
+"""Files of images where servers that may not enter the store have them: hard links in a folder of their own, copies if
+the store is another file system.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import PerceusError
-from .images import INITRAMFS, KERNEL, Image
+from .images import Image
 
 
 @dataclass(frozen=True)
-class KernelPlan:
-    """What makes ``folder`` hold the files of the wanted generations: names and where the added ones are."""
+class LinkPlan:
+    """What makes ``folder`` hold the wanted files of generations: names and where the added ones are."""
 
     folder: Path
     added: Mapping[str, Path]
     removed: tuple[str, ...]
 
 
-def kernel_name(image: Image, file: str) -> str:
+def link_name(image: Image, file: str) -> str:
     """Return the name of a generation's file among those of all VNFSs."""
     return f"{image.vnfs}-{image.generation}-{file}"
 
 
-def plan_kernels(folder: Path, images: Iterable[Image], *, store: Path) -> KernelPlan:
-    """Compare the files of ``images`` with those in ``folder``. Raises :class:`PerceusError` if it cannot be read."""
-    wanted = {kernel_name(image, file): image.folder(store) / file for image in images for file in (KERNEL, INITRAMFS)}
+def plan_links(folder: Path, files: Iterable[tuple[Image, str]], *, store: Path) -> LinkPlan:
+    """Compare ``files``, each of an image, with those in ``folder``, or raise :class:`PerceusError`."""
+    wanted = {link_name(image, file): image.folder(store) / file for image, file in files}
     try:
         present = set(os.listdir(folder))
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def plan_kernels(folder: Path, images: Iterable[Image], *, store: Path) -> Kerne
     except OSError as error:
         raise PerceusError(f"Cannot read {str(folder)!r}: {error.strerror}") from error
     added = {name: source for name, source in wanted.items() if name not in present or _differ(folder / name, source)}
-    return KernelPlan(folder, added, tuple(sorted(present - wanted.keys())))
+    return LinkPlan(folder, added, tuple(sorted(present - wanted.keys())))
 
 
 def _differ(file: Path, source: Path) -> bool:
@@ -52,7 +52,7 @@ def _differ(file: Path, source: Path) -> bool:
     return (is_.st_size, is_.st_mtime_ns) != (ought.st_size, ought.st_mtime_ns)
 
 
-def apply_kernels(plan: KernelPlan) -> list[PerceusError]:
+def apply_links(plan: LinkPlan) -> list[PerceusError]:
     """Carry out the plan, as the only one who does; return what could not be linked."""
     problems = []
     try:
@@ -65,7 +65,7 @@ def apply_kernels(plan: KernelPlan) -> list[PerceusError]:
         try:
             _link(source, plan.folder / name)
         except OSError as error:
-            problems.append(PerceusError(f"Cannot offer {str(source)!r} by TFTP: {error.strerror}"))
+            problems.append(PerceusError(f"Cannot offer {str(source)!r} in {str(plan.folder)!r}: {error.strerror}"))
     return problems
 
 

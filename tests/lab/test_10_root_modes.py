@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The other ways in which a node holds its image: unpacked in memory, or on an NFS server."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from lab import ssh
+
+from tests import zoo
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import Cluster
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("nodes")]
+
+NAME = "n102"
+
+
+@pytest.fixture
+def boot(cluster: Cluster) -> Iterator[Callable[..., None]]:
+    """Have n102 boot a VNFS with these options that is otherwise like debian; it boots debian again at the end."""
+
+    def boot(vnfs: str, **options: object) -> None:
+        if not cluster.on_master(f"/var/lib/perceus/vnfs/{vnfs}").exists():
+            cluster.playbook("vnfs_clone", "-e", "vnfs=debian", "-e", f"to={vnfs}")
+        cluster.module("vnfs", name=vnfs, **options)
+        cluster.playbook("vnfs_publish", "-e", f"vnfs={vnfs}")
+        assign(cluster, vnfs)
+        power_cycle(cluster)
+
+    yield boot
+    assign(cluster, "debian")
+    power_cycle(cluster)
+
+
+def assign(cluster: Cluster, vnfs: str) -> None:
+    cluster.playbook("nodes_set", "-e", f"nodes={NAME}", "-e", json.dumps({"set": {"vnfs": vnfs}}))
+    script = cluster.on_master(f"/var/lib/perceus/boot/{cluster.lab.machine(NAME).mac.replace(':', '-')}.ipxe")
+    wait_for(lambda: f"perceus.vnfs={vnfs}" in script.read_text())
+
+
+def power_cycle(cluster: Cluster) -> None:
+    since = cluster.power_cycle(NAME)
+    cluster.wait_for_stage(NAME, "ready", since=since)
+    cluster.wait_for_login(NAME)
+
+
+def wait_for(condition: Callable[[], bool], *, timeout: float = 60) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def state(cluster: Cluster) -> str:
+    return cluster.host(NAME).run("systemctl is-system-running --wait").stdout.strip()
+
+
+def describe_zoo(cluster: Cluster) -> list[dict]:
+    script = shlex.quote(Path(zoo.__file__).read_text())
+    return list(json.loads(cluster.run(NAME, "python3", "-c", script, "/srv/zoo")))
+
+
+def zoo_on_master(cluster: Cluster) -> list[dict]:
+    return zoo.describe(cluster.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo"))
+
+
+def without_user_attributes(found: list[dict]) -> list[dict]:
+    """Kernels before 6.6 keep none in a tmpfs."""
+    kept = ({k: v for k, v in file["attributes"].items() if not k.startswith("user.")} for file in found)
+    return [{**file, "attributes": attributes} for file, attributes in zip(found, kept)]
+
+
+def test_ram_is_one_plain_file_system_with_everything_about_a_file(cluster: Cluster, boot: Callable[..., None]) -> None:
+    boot("unpacked", root_mode="ram")
+    host = cluster.host(NAME)
+    assert host.mount_point("/").filesystem == "tmpfs"
+    assert "squashfs" not in host.file("/proc/mounts").content_string
+    assert without_user_attributes(describe_zoo(cluster)) == without_user_attributes(zoo_on_master(cluster))
+    assert host.check_output("runuser -u ann -- ping -c 1 -W 5 10.17.5.1 && runuser -u ann -- sudo id -u").endswith("0")
+    assert state(cluster) == "running"
+    cluster.module("livesync", name="unpacked", nodes=[NAME])
+
+
+def test_nfs_leaves_the_image_on_the_server(cluster: Cluster, boot: Callable[..., None]) -> None:
+    cluster.playbook("nfs_serve")
+    assert "changed=0" in cluster.playbook("nfs_serve")
+    boot("served", root_mode="nfs")
+    host = cluster.host(NAME)
+    assert host.mount_point("/").filesystem == "overlay"
+    served = host.mount_point("/run/perceus/served")
+    assert served.filesystem == "nfs4"
+    assert "ro" in served.options
+    assert describe_zoo(cluster) == zoo_on_master(cluster)
+    assert state(cluster) == "running"
+    held = int(host.check_output("awk '/^Shmem:/ {print $2}' /proc/meminfo")) * 1024
+    image = json.loads(cluster.on_master("/var/lib/perceus/vnfs/served/current/image.json").read_text())
+    assert held < image["files"]["rootfs.squashfs"]["size"] / 4
+
+    # A server that is away is waited for.
+    cluster.run("master", "systemctl", "stop", "nfs-ganesha.service")
+    cluster.run(NAME, "echo 3 > /proc/sys/vm/drop_caches")
+    cluster.run("master", "systemctl", "start", "nfs-ganesha.service")
+    wait_for(lambda: ssh.answers(cluster.lab, NAME), timeout=120)
+    assert describe_zoo(cluster) == zoo_on_master(cluster)
+    power_cycle(cluster)
+    assert state(cluster) == "running"
