@@ -18,8 +18,15 @@ from .source import Source
 LOGIN = 60  # seconds for one login and what it does
 SILENCE = 120  # seconds without a byte from rsync
 
-_INSPECT = """cat /run/perceus/vnfs /run/perceus/generation /proc/cmdline /proc/self/mountinfo
-[ ! -e /run/perceus/overlay ] || { echo; cat /run/perceus/overlay; }
+# An overlay may have written through a link of the image, such as bin: rsync knows the folder behind that.
+_INSPECT = r"""cat /run/perceus/vnfs /run/perceus/generation /proc/cmdline /proc/self/mountinfo
+[ ! -e /run/perceus/overlay ] || {
+    echo
+    while IFS= read -r name; do
+        folder=$(cd "/${name%"${name##*/}"}" 2> /dev/null && pwd -P) || continue
+        printf '%s\n' "${folder%/}/${name##*/}"
+    done < /run/perceus/overlay
+}
 """
 # The image carries its own ld.so.cache. A node in a test has no systemd.
 _FINISH = """set -eu
@@ -143,5 +150,5 @@ def parse_running(output: str) -> Running:
         generation=generation,
         booted=booted if is_generation(booted) else "",
         mounts=tuple(mount for mount in mounts if mount != "/"),
-        overlaid=tuple(f"/{name}" for name in overlaid.splitlines()),
+        overlaid=tuple(overlaid.splitlines()),
     )

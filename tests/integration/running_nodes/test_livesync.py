@@ -224,14 +224,16 @@ def test_what_is_mounted_on_a_node_is_left_alone(cluster: Any, nodes: list[Any],
 
 
 def test_what_a_node_has_by_overlays_is_left_alone(nodes: list[Any], livesync: Livesync) -> None:
-    """Be it in the image, be it not."""
+    """Be it in the image, be it not, be it behind a link; what is gone again is in nobody's way."""
     (node, _) = nodes
-    for name in ("etc/motd", "etc/perceus.site"):
+    names = ("etc/motd", r"etc/perceus\n.site", "usr/bin/site-hello", "site")
+    for name in names:
         (node.root / name).write_text("of an overlay\n")
-    (node.root / "run/perceus/overlay").write_text("etc/motd\netc/perceus.site\n")
+    overlaid = ("etc/motd", r"etc/perceus\n.site", "bin/site-hello", "site", "srv/gone/x")
+    (node.root / "run/perceus/overlay").write_text("".join(f"{name}\n" for name in overlaid))
     result = livesync(nodes=["n101"])
     assert not result["failed"], result
-    assert [(node.root / name).read_text() for name in ("etc/motd", "etc/perceus.site")] == ["of an overlay\n"] * 2
+    assert [(node.root / name).read_text() for name in names] == ["of an overlay\n"] * 4
     assert not (node.root / "etc/gone").exists()
 
 

@@ -24,7 +24,7 @@ def test_a_node_names_its_generations_and_what_is_mounted() -> None:
 
 
 def test_a_node_names_what_it_has_by_overlays() -> None:
-    node = parse_running(f"{SAID}\netc/motd\netc/perceus/init.d/10-x\n")
+    node = parse_running(f"{SAID}\n/etc/motd\n/etc/perceus/init.d/10-x\n")
     assert node.overlaid == ("/etc/motd", "/etc/perceus/init.d/10-x")
     assert node.mounts == parse_running(SAID).mounts
     assert parse_running(SAID).overlaid == ()

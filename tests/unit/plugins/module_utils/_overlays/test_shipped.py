@@ -91,16 +91,17 @@ def test_modprobe_loads_sets_and_blocks(compose: Compose) -> None:
 
 
 def test_accounts_adds_people_and_leaves_who_is_there(compose: Compose, tmp_path: Path) -> None:
-    """Its script, with the node's paths below a folder."""
+    """Its script, with the node's paths below a folder. The image's last line may have no end."""
     script = compose("accounts")["etc/perceus/init.d/10-accounts"]
     folder = tmp_path / "node"
     (folder / "etc/perceus/accounts").mkdir(parents=True)
     (folder / "run/perceus").mkdir(parents=True)
     (folder / "etc/passwd").write_text(
-        "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:of the image:/home/ada:/bin/sh\n"
+        "root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:of the image:/home/ada:/bin/sh\njoexday:x:9:9::/:/x"
     )
     (folder / "etc/group").write_text("root:x:0:\n")
-    (folder / "etc/perceus/accounts/passwd").write_text("ada:*:2000:2000::/x:/x\nbob:*:1001:1001:B:/home/bob:/bin/sh\n")
+    people = ("bob:*:1001:1001:B:/home/bob:/bin/sh", "joe.day:*:1002:1002::/home/joe:/bin/sh")
+    (folder / "etc/perceus/accounts/passwd").write_text("\n".join(("ada:*:2000:2000::/x:/x", *people, "")))
     for prefix in ("/etc/", "/run/"):
         script = script.replace(f" {prefix}", f" {folder}{prefix}").replace(f'"{prefix}', f'"{folder}{prefix}')
     for _boot in range(2):
@@ -108,6 +109,7 @@ def test_accounts_adds_people_and_leaves_who_is_there(compose: Compose, tmp_path
     assert (folder / "etc/passwd").read_text().splitlines() == [
         "root:x:0:0:root:/root:/bin/sh",
         "ada:x:1000:1000:of the image:/home/ada:/bin/sh",
-        "bob:*:1001:1001:B:/home/bob:/bin/sh",
+        "joexday:x:9:9::/:/x",
+        *people,
     ]
     assert (folder / "run/perceus/overlay").read_text().splitlines()[0] == "etc/passwd"
