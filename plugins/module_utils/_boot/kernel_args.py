@@ -6,9 +6,13 @@ from __future__ import annotations
 import zlib
 
 from .._config import ClusterConfig
+from .._errors import PerceusError
 from .._nodes.registry import Node, Registry
 from .image_servers import choose_servers
 from .images import ROOT, Image
+
+# Characters. Kernels cut off what is beyond 2,047 without a word, and boot loaders put theirs before it.
+LONGEST = 1900
 
 
 def render_kernel_args(
@@ -19,7 +23,7 @@ def render_kernel_args(
     ``overlay`` is the SHA-256 of the archive of its overlays. What has a URL is there once for each image server, the
     one to ask first before the others. ``BOOTIF`` is PXELINUX's form, hardware type first;
     ``ip`` is that of dracut.cmdline(7). What administrators added comes last, the most particular at the end, since the
-    last of two equal arguments wins.
+    last of two equal arguments wins. Raises :class:`PerceusError` when they are more than a kernel takes.
     """
     own = config.address
     of_image, _origin = image.kernel_args_for(group=node.group, node=node.name)
@@ -45,7 +49,13 @@ def render_kernel_args(
         *of_image.split(),
         *(argument for added in registry.added_kernel_args(node, config) for argument in added.value.split()),
     ]
-    return " ".join(arguments)
+    line = " ".join(arguments)
+    if len(line) > LONGEST:
+        raise PerceusError(
+            f"Cannot boot node {node.name!r}: its kernel arguments have {len(line)} characters, of at most {LONGEST}",
+            hint="Shorten the kernel_args of its VNFS, of the cluster, its group, or its own",
+        )
+    return line
 
 
 def _root_args(node: Node, image: Image, config: ClusterConfig) -> list[str]:

@@ -28,11 +28,14 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class BootFiles:
-    """Contents by name of the three folders; see "Paths on the master" in docs/architecture.md."""
+    """Contents by name of the three folders, see "Paths on the master" in docs/architecture.md; and why nodes, by
+    name, cannot be given what they are to boot.
+    """
 
     boot: dict[str, str]
     grub: dict[str, str]
     dnsmasq: dict[str, str]
+    problems: dict[str, PerceusError]
 
 
 def render_boot_files(
@@ -48,18 +51,25 @@ def render_boot_files(
     """
     for_ipxe = {ipxe.START: ipxe.render_start(config), ipxe.DEFAULT: ipxe.render_default(config)}
     for_grub = {grub.CONFIG: grub.render_start(config)}
+    loaders: tuple[Loader, ...] = (ipxe, grub)
+    problems: dict[str, PerceusError] = {}
     for node in registry.nodes:
         overlay = overlays.get(node.name)
         for mac in node.macs:
             boot = Booting(node, mac, registry, config, overlay if isinstance(overlay, str) else None)
-            for_ipxe[ipxe.script_name(mac)] = _render_script(ipxe, boot, images, overlay)
-            for_grub[grub.script_name(mac)] = _render_script(grub, boot, images, overlay)
+            try:
+                scripts = [_render_script(loader, boot, images, overlay) for loader in loaders]
+            except PerceusError as error:
+                problems[node.name] = error
+                why = "its boot script cannot be made, see the journal of the master"
+                scripts = [loader.render_wait(boot, why) for loader in loaders]
+            for_ipxe[ipxe.script_name(mac)], for_grub[grub.script_name(mac)] = scripts
     lent_to = registry.nodes if config.dhcp_mode == "server" else ()
     dnsmasq = {
         DHCP_HOSTS: render_dhcp_hosts(lent_to, registry.masked_macs(config), lease_time=config.lease_time),
         DNS_HOSTS: render_dns_hosts(registry.nodes, domain=config.domain),
     }
-    return BootFiles(for_ipxe, for_grub, dnsmasq)
+    return BootFiles(for_ipxe, for_grub, dnsmasq, problems)
 
 
 def _render_script(

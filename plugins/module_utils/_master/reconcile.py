@@ -87,7 +87,7 @@ def _reconcile(config: ClusterConfig, *, reload: Callable[[], None], say: Callab
     for sha256 in discard_unused(config.overlay_archives, used, now=time.time()):
         say(f"removed overlay-archives/{sha256}")
     broken = (image for image in images.values() if isinstance(image, PerceusError))
-    return [*problems, *broken, *find_problems(archives)]
+    return [*problems, *broken, *find_problems(archives), *files.problems.values()]
 
 
 def _keep_scripts(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -118,6 +119,21 @@ def test_a_node_whose_archive_cannot_be_made_waits_and_says_why(config: ClusterC
     for script in (files.boot["52-54-00-00-00-02.ipxe"], files.grub["52:54:00:00:00:02.cfg"]):
         assert "n101 does not boot: its overlays cannot be used, see the journal of the master" in script
         assert "vmlinuz" not in script
+
+
+def test_a_node_whose_arguments_the_kernel_would_cut_off_waits_and_is_named(config: ClusterConfig) -> None:
+    other = replace(NODE, name="n102", macs=("52:54:00:00:00:03",), address=NODE.address + 1)
+    registry = Registry({"compute": Group("compute", kernel_args="x" * 400)}, (NODE, other))
+    long = replace(config, kernel_args="y " * 200)
+    images = {"debian": replace(IMAGE, kernel_args="z" * 400)}
+    assert render_boot_files(registry, long, images, {}).problems == {}
+    registry = registry.of_nodes([replace(NODE, kernel_args="w" * 400), other])
+    files = render_boot_files(registry, long, images, {"n101": "ab" * 32})
+    for script in (files.boot["52-54-00-00-00-01.ipxe"], files.grub["52:54:00:00:00:01.cfg"]):
+        assert "n101 does not boot: its boot script cannot be made" in script
+    assert "vmlinuz" in files.boot["52-54-00-00-00-03.ipxe"]
+    assert [*files.problems] == ["n101"]
+    assert re.search("its kernel arguments have 2[0-9]+ characters, of at most 1900", str(files.problems["n101"]))
 
 
 def test_every_mac_has_its_script(render: Render) -> None:
