@@ -60,6 +60,17 @@ def test_loaders_come_by_http_and_nothing_else_of_their_folder_does(wire: Any, m
         assert "404" in fetch(wire, f"{LOADERS}/{name}"), nginx.read_text()
 
 
+def test_a_whole_rack_is_answered_at_once(wire: Any, master: Any) -> None:
+    (master.config.tftp / "ipxe.efi").write_bytes(b"x" * 100_000)
+    wire.nodes.ip("address", "replace", "10.17.90.1/16", "dev", "eth0")
+    machines = [wire.nodes.udp_socket() for _ in range(120)]
+    for machine in machines:
+        machine.sendto(b"\0\1ipxe.efi\0octet\0", (MASTER, 69))
+    for machine in machines:
+        assert machine.recv(1024)[:4] == b"\0\3\0\1"
+        machine.close()
+
+
 def test_grub_finds_its_files_by_tftp(wire: Any, master: Any) -> None:
     (master.config.tftp / "grubx64.efi").touch()
     master.register("n120", MAC)
