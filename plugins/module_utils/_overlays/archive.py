@@ -2,7 +2,8 @@
 """Archives of what nodes get: static files for the web server, one for each distinct content.
 
 SHA256.tar.zst   an archive, by the SHA-256 that nodes verify
-.DIGEST          a link to the archive of the content with that digest, so that what is there is not packed again
+.DIGEST          a link to SHA256:SIZE, the archive of the content with that digest, so that what is there is not packed
+                 again; a power cut may have left less of it
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from .._errors import PerceusError
 from .._process import CommandRunner
-from .compose import NodeFile
+from .compose import REMEMBERED, NodeFile
 
 SUFFIX = ".tar.zst"
 KEPT = 3600  # seconds for which an archive stays that no boot script names any more: a node may be booting by one
@@ -29,9 +31,9 @@ AT_ONCE = 500  # archives that one zstd packs
 def find_archive(folder: Path, digest: str) -> str | None:
     """Return the SHA-256, in hex, of the archive of the content with this digest, None when there is none."""
     try:
-        archive = folder / os.readlink(folder / f".{digest}")
-        return archive.name.removesuffix(SUFFIX) if archive.stat().st_size else None  # empty after a power cut
-    except OSError:
+        sha256, size = os.readlink(folder / f".{digest}").split(":")
+        return sha256 if (folder / f"{sha256}{SUFFIX}").stat().st_size == int(size) else None
+    except (OSError, ValueError):
         return None
 
 
@@ -57,12 +59,13 @@ def make_archives(folder: Path, contents: Mapping[str, Iterable[NodeFile]]) -> d
 
 
 def _keep(folder: Path, packed: Path, digest: str) -> str:
-    sha256 = hashlib.sha256(packed.read_bytes()).hexdigest()
+    content = packed.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
     packed.chmod(0o644)
     packed.replace(folder / f"{sha256}{SUFFIX}")
     link = folder / f".{digest}"
     link.unlink(missing_ok=True)
-    link.symlink_to(f"{sha256}{SUFFIX}")
+    link.symlink_to(f"{sha256}:{len(content)}")
     return sha256
 
 
@@ -83,7 +86,7 @@ def discard_unused(folder: Path, used: Collection[str], *, now: float) -> list[s
         for hidden in folder.glob(".*"):
             if hidden.is_dir() and not hidden.is_symlink():  # of a run that was killed
                 shutil.rmtree(hidden)
-            elif not hidden.exists():  # a link whose archive is gone
+            elif not find_archive(folder, hidden.name[1:]):
                 hidden.unlink()
     except OSError as error:
         raise PerceusError(f"Cannot tidy {error.filename!r}: {error.strerror}") from error
@@ -92,11 +95,13 @@ def discard_unused(folder: Path, used: Collection[str], *, now: float) -> list[s
 
 def digest_files(files: Iterable[NodeFile]) -> str:
     """Return the digest, in hex, of what makes an archive of these files."""
-    digest = hashlib.sha256()
-    for file in files:
-        facts = (file.name, f"{file.mode:o}", file.target, str(len(file.content)))
-        digest.update("\0".join(facts).encode(errors="surrogateescape") + b"\0" + file.content)
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(map(_digest, files))).hexdigest()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _digest(file: NodeFile) -> bytes:
+    facts = "\0".join((file.name, f"{file.mode:o}", file.target, ""))
+    return hashlib.sha256(facts.encode(errors="surrogateescape") + file.content).digest()
 
 
 def pack(files: Iterable[NodeFile]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -14,6 +15,7 @@ from .scopes import Active
 from .source import FILES, Overlay, SourceFile
 from .templates import SUFFIX, Templates
 
+REMEMBERED = 1024  # files; most are the same for all nodes, and some large
 SCRIPTS = "etc/perceus"  # on the node: init.d and ready.d are below it
 
 
@@ -83,6 +85,7 @@ def _render(
         yield f"{folder}/{name or own.removesuffix(SUFFIX)}", content
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _place(name: str, source: SourceFile, content: bytes, origin: Active) -> NodeFile:
     part, below = name.split("/", 1)
     is_script = part != FILES

@@ -74,15 +74,15 @@ def test_many_are_packed_at_once(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("lost", ["archive", "link", "content"])
+@pytest.mark.parametrize("lost", ["archive", "link", "content", "end"])
 def test_an_archive_that_was_lost_is_made_again(lost: str, tmp_path: Path) -> None:
     sha256 = provide_archive(tmp_path, FILES)
     before = names(tmp_path)
     for path in tmp_path.iterdir():
         if path.is_symlink() != (lost == "link"):
             continue
-        if lost == "content":
-            path.write_bytes(b"")
+        if lost in ("content", "end"):
+            os.truncate(path, 0 if lost == "content" else path.stat().st_size - 1)
         else:
             path.unlink()
     assert provide_archive(tmp_path, FILES) == sha256

@@ -92,6 +92,17 @@ def test_a_template_is_text(write: Any, cluster: ClusterConfig, node: Node) -> N
         composed(cluster, node, "site")
 
 
+def test_what_is_the_same_for_all_nodes_is_looked_at_once(write: Any, cluster: ClusterConfig, node: Node) -> None:
+    """A file may be large, and nodes may be many."""
+    write("site/files/large", "x")
+    write("site/files/own.j2", "{{ node.name }}")
+    nodes = (replace(node, overlays=("site",)), replace(node, name="n102", overlays=("site",)))
+    composer = Composer(Registry({}, nodes), cluster)
+    (large, own), (other_large, other_own) = map(composer.compose, nodes)
+    assert large is other_large
+    assert (own.content, other_own.content) == (b"n101", b"n102")
+
+
 def test_an_overlay_that_is_not_there_is_named(cluster: ClusterConfig, node: Node) -> None:
     with pytest.raises(PerceusError, match="Cannot find overlay 'site'"):
         composed(cluster, node, "site")
