@@ -23,9 +23,9 @@ def say(wire: Any, master: Any, nginx: Path, root: Path, tmp_path: Path) -> Any:
     for fact, value in {"mac": MAC, "generation": GENERATION, "report": master.config.report_url}.items():
         (tmp_path / "node" / fact).write_text(f"{value}\n")
 
-    def say(stage: str) -> None:
+    def say(stage: str, detail: str = "") -> None:
         wire.nodes.ip("address", "replace", f"{master.registry().by_name['n101'].address}/16", "dev", "eth0")
-        command = wire.nodes.command("sh", str(tmp_path / "report"), stage)
+        command = wire.nodes.command("sh", str(tmp_path / "report"), stage, detail)
         assert subprocess.run(command, check=False).returncode == 0, nginx.read_text()
 
     return say
@@ -40,6 +40,14 @@ def test_a_heartbeat_is_heard_and_no_report(say: Any, master: Any) -> None:
     master.config.reports.write_text("")
     word = load_words(master.config.reports, addresses=master.registry().addresses)[MAC]
     assert (word.report.stage, word.generation) == ("ready", GENERATION)
+
+
+def test_no_heartbeat_is_longer_than_those_of_nodes(say: Any, tmp_path: Path) -> None:
+    """Long ones from one machine would push those of all others out of what is read of the log."""
+    for detail in ("x" * 1000, ""):
+        say("heartbeat", detail)
+    (line,) = (tmp_path / "heartbeats.log").read_text().splitlines()
+    assert '"detail": ""' in line
 
 
 def test_only_root_sends_heartbeats(wire: Any, say: Any, master: Any, tmp_path: Path) -> None:

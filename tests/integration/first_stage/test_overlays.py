@@ -97,6 +97,25 @@ def test_an_archive_that_cannot_be_had_is_said_and_tried_again(stage: Any, write
     assert next(detail for name, detail in told(stage) if name == "retry").endswith("error: 404")
 
 
+class Reported(Exception):
+    """The master knows; the node need not go on."""
+
+
+def test_an_overlay_that_the_image_has_no_room_for_is_said_however_much_there_is_to_say(stage: Any, write: Any) -> None:
+    for number in range(40):
+        write(f"site/files/etc/motd/{number}", "")
+    stage.change(overlays=("site",))
+    stage.reconcile()
+
+    def go() -> None:
+        raise Reported
+
+    with pytest.raises(Reported):
+        stage.boot_mended("retry", go)
+    detail = next(detail for name, detail in told(stage) if name == "retry")
+    assert detail.startswith("overlays: tar: etc/motd")
+
+
 def test_an_overlay_that_cannot_be_rendered_holds_its_nodes_up_and_says_so(stage: Any, write: Any) -> None:
     write("site/files/etc/motd.j2", "{{ node.variables.missing }}\n")
     stage.change(overlays=("site",))

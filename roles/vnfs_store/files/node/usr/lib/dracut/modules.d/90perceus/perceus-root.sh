@@ -16,10 +16,11 @@ say() {
     echo "perceus: $*" > /dev/console
 }
 
+# The master's log has short lines.
 report() {
     curl --get --silent --noproxy '*' --local-port 1-1023 --max-time 5 --output /dev/null \
         --data-urlencode "stage=$1" --data-urlencode "mac=$mac" --data-urlencode "gen=$generation" \
-        --data-urlencode "boot=$boot" --data-urlencode "detail=$2" "$report_url"
+        --data-urlencode "boot=$boot" --data-urlencode "detail=$(printf %.300s "$2")" "$report_url"
 }
 
 back_off() {
