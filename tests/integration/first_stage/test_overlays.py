@@ -97,7 +97,7 @@ def test_an_archive_that_cannot_be_had_is_said_and_tried_again(stage: Any, write
     assert next(detail for name, detail in told(stage) if name == "retry").endswith("error: 404")
 
 
-class Reported(Exception):
+class EnoughError(Exception):
     """The master knows; the node need not go on."""
 
 
@@ -108,9 +108,9 @@ def test_an_overlay_that_the_image_has_no_room_for_is_said_however_much_there_is
     stage.reconcile()
 
     def go() -> None:
-        raise Reported
+        raise EnoughError
 
-    with pytest.raises(Reported):
+    with pytest.raises(EnoughError):
         stage.boot_mended("retry", go)
     detail = next(detail for name, detail in told(stage) if name == "retry")
     assert detail.startswith("overlays: tar: etc/motd")
