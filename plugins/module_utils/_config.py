@@ -188,6 +188,9 @@ class ClusterConfig:
         """``server`` is another than the master."""
         return f"{server or self.url}/vnfs/{vnfs}/{generation}/{name}"
 
+    def delta_url(self, vnfs: str, name: str) -> str:
+        return f"http://{self.address.ip}/vnfs/{vnfs}/deltas/{name}"
+
 
 class ConfigError(PerceusError):
     """A configuration that cannot be used; ``problems`` are all that was found, each with its remedy."""

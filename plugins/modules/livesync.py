@@ -12,7 +12,10 @@ short_description: Push the current generation of a VNFS to its running nodes
 version_added: 0.1.0
 author: The perceus.cluster maintainers (!UNKNOWN)
 description:
-  - Runs on the master. Makes the root file system of running nodes what a reboot would make of it, by rsync over ssh.
+  - Runs on the master. Makes the root file system of running nodes what a reboot would make of it.
+  - A node that runs a generation of the store, whole, fetches what differs from it over HTTP, made once for all nodes,
+    and puts it in place by itself. Any other is compared with the whole image, by rsync over ssh. The tree is the same
+    afterwards.
   - The source is the published generation that nodes boot now, verified and mounted read-only where only this module
     sees it; never the editable tree.
   - A file is sent whole and renamed into its place at the end. What is in no image is deleted, except what O(skip)
@@ -34,7 +37,7 @@ attributes:
     support: full
     platforms: posix
 requirements:
-  - rsync and an ssh client on the master, rsync on the nodes
+  - rsync and an ssh client on the master, rsync on the nodes; for deltas also curl, flock, tar, unshare and zstd
 options:
   name:
     description: The VNFS.
@@ -64,6 +67,15 @@ options:
       - /var/log/journal
       - /var/log/**
       - /var/tmp/**
+  method:
+    description:
+      - How nodes get there. By V(delta) those fail that do not run a generation of the store, whole. V(full) compares
+        all files, and so also repairs what drifted. V(auto) is V(delta) where that does, and else V(full).
+      - A delta changes what differs between the two generations, and leaves alone whatever else somebody changed on the
+        node.
+    type: str
+    choices: [auto, delta, full]
+    default: auto
   delete:
     description: Whether to delete what is not in the image.
     type: bool
@@ -93,6 +105,11 @@ EXAMPLES = r"""
   perceus.cluster.livesync:
     name: debian
     nodes: [n101]
+
+- name: Repair whatever was changed on the nodes
+  perceus.cluster.livesync:
+    name: debian
+    method: full
 """
 
 RETURN = r"""
@@ -119,6 +136,14 @@ nodes:
       description: What went wrong; null when nothing did.
       type: str
       sample: null
+    method:
+      description: How it got there, V(delta) or V(full).
+      type: str
+      sample: full
+    reason:
+      description: Why a delta did not do; null when it did, or was not asked for.
+      type: str
+      sample: "it has drifted: 3 files"
     changes:
       description: How many paths were made, changed or deleted.
       type: int
@@ -143,7 +168,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.perceus.cluster.plugins.module_utils._errors import PerceusError
-from ansible_collections.perceus.cluster.plugins.module_utils._livesync.push import Options
+from ansible_collections.perceus.cluster.plugins.module_utils._livesync.push import AUTO, METHODS, Options
 from ansible_collections.perceus.cluster.plugins.module_utils._livesync.run import livesync
 from ansible_collections.perceus.cluster.plugins.module_utils._process import CommandRunner
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.patterns import compile_patterns
@@ -167,6 +192,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "nodes": {"type": "list", "elements": "str", "default": []},
             "skip": {"type": "list", "elements": "str", "default": SKIP},
+            "method": {"type": "str", "choices": list(METHODS), "default": AUTO},
             "delete": {"type": "bool", "default": True},
             "forks": {"type": "int", "default": 10},
             "timeout": {"type": "int", "default": 600},

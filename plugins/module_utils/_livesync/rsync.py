@@ -64,21 +64,29 @@ def _has_wildcard(pattern: str) -> bool:
     return any(character in pattern for character in "*?[")
 
 
-def build_rsync_argv(
-    source: Path, login: Login, *, rules: Sequence[str], delete: bool, dry_run: bool, timeout: int
-) -> list[str]:
-    """Return what makes a node's root like ``source``.
+def build_options(*, dry_run: bool) -> list[str]:
+    """Return how files get to their places, from wherever they come.
 
     A file is replaced as a whole and renamed into its place at the end, never written in place: programs that run it
     keep what they have. Times of folders are left alone: they change with whatever is the node's own in them. Those of
     files are compared to the nanosecond: an image has whole seconds, what was changed on a node has not.
-    ``timeout`` is in seconds without a sign of life.
     """
     return [
-        *("rsync", "-aHAXSx", "--omit-dir-times", "--numeric-ids", "--delay-updates", "--modify-window=-1"),
-        "--delete-delay" if delete else "--force",  # either way a folder makes way for what the image has in its place
+        *("-aHAXSx", "--omit-dir-times", "--numeric-ids", "--delay-updates", "--modify-window=-1"),
         *(["--dry-run"] if dry_run else []),
-        *("--out-format=%i %n%L", "--stats", "--no-human-readable", f"--timeout={timeout}"),
+        "--out-format=%i %n%L",
+    ]
+
+
+def build_rsync_argv(
+    source: Path, login: Login, *, rules: Sequence[str], delete: bool, dry_run: bool, timeout: int
+) -> list[str]:
+    """Return what makes a node's root like ``source``. ``timeout`` is in seconds without a sign of life."""
+    return [
+        *("rsync", *build_options(dry_run=dry_run)),
+        "--delete-delay" if delete else "--force",  # either way a folder makes way for what the image has in its place
+        *([] if dry_run else ["--rsync-path=echo full > /run/perceus/livesync && rsync"]),
+        *("--stats", "--no-human-readable", f"--timeout={timeout}"),
         *(f"--filter={rule}" for rule in rules),
         *(f"--rsh={shlex.join(build_shell_argv(login))}", "--", f"{source}/", f"{login.destination}:/"),
     ]

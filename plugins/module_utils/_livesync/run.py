@@ -24,6 +24,7 @@ from .._vnfs.recipe.options import Options as VnfsOptions
 from .._vnfs.recipe.options import resolve
 from .._vnfs.recipe.recipe import load_recipe
 from .._vnfs.store import lock_vnfs, vnfs_in
+from .deltas import Deltas
 from .push import Options, Push, Pushed
 from .source import load_kernel, load_source, mount_source
 from .targets import select_targets
@@ -73,14 +74,24 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
         Login(node.name, IPv4Address(node.facts["address"]), config.state_dir / "known_hosts") for node in targets
     ]
     # What is being pushed is not pruned meanwhile
-    with locked(config.state_dir / ".livesync.lock", what="livesync"), lock_vnfs(vnfs_in(config.store, vnfs)):
+    stored = vnfs_in(config.store, vnfs)
+    with locked(config.state_dir / ".livesync.lock", what="livesync"), lock_vnfs(stored):
         source = load_source(config.store, vnfs)
         enter_private_mounts()
         mount_source(source, runner)
-        recipe = load_recipe(vnfs_in(config.store, vnfs).recipe_file)
+        recipe = load_recipe(stored.recipe_file)
         kept = recipe.options if recipe else VnfsOptions()
         skips = {node.name: _join_skips(options.skip, kept, node) for node in targets}
-        push = Push(source, options, partial(load_kernel, config.store, vnfs), skips.__getitem__, runner)
+        drifts = {node.name: str(node.facts.get("drifted") or "") for node in targets}
+        push = Push(
+            source=source,
+            options=options,
+            kernel_of=partial(load_kernel, config.store, vnfs),
+            delta_of=Deltas(stored, source, partial(config.delta_url, vnfs), runner),
+            skip_of=skips.__getitem__,
+            drift_of=drifts.__getitem__,
+            runner=runner,
+        )
         return Livesync(source.generation, fan_out(push, logins, forks=options.forks))
 
 
@@ -92,9 +103,12 @@ def _join_skips(skip: Patterns, kept: VnfsOptions, node: Machine) -> Patterns:
 
 def _facts(outcome: Pushed | PerceusError) -> dict[str, Any]:
     if isinstance(outcome, PerceusError):
-        return {"error": str(outcome), "changes": None, "bytes": None, "seconds": None, "needs_reboot": None}
+        unknown = ("method", "reason", "changes", "bytes", "seconds", "needs_reboot")
+        return {"error": str(outcome), **dict.fromkeys(unknown)}
     return {
         "error": None,
+        "method": outcome.method,
+        "reason": outcome.reason,
         "changes": len(outcome.transfer.items),
         "bytes": outcome.transfer.sent,
         "seconds": outcome.seconds,

@@ -20,7 +20,8 @@ SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
 @dataclass(frozen=True)
 class Source:
     """A generation. ``kernel`` is the SHA-256 of its kernel; ``folder`` holds its files, and its tree once mounted;
-    ``acls`` are the access control lists of that tree, attributes by name and file.
+    ``acls`` are the access control lists of that tree, attributes by name and file; ``manifest`` is the text of its
+    ``manifest.json``.
     """
 
     vnfs: str
@@ -28,6 +29,7 @@ class Source:
     kernel: str
     folder: Path
     acls: dict[str, dict[str, bytes]]
+    manifest: str
 
 
 def load_source(store: Path, vnfs: str) -> Source:
@@ -41,7 +43,8 @@ def load_source(store: Path, vnfs: str) -> Source:
     folder = store / vnfs / "images" / image.generation
     _verify(folder / ROOT, image)
     kernel = load_kernel(store, vnfs, image.generation) or ""
-    return Source(vnfs, image.generation, kernel, folder, load_acls(folder / "manifest.json"))
+    manifest = folder / "manifest.json"
+    return Source(vnfs, image.generation, kernel, folder, load_acls(manifest), manifest.read_text())
 
 
 def load_kernel(store: Path, vnfs: str, generation: str) -> str | None:

@@ -6,6 +6,7 @@ NAME/overrides.json       what of it the boot path reads
 NAME/rootfs/              the editable tree
 NAME/images/GENERATION/   immutable
 NAME/current              -> images/GENERATION, flipped atomically
+NAME/deltas/              what makes one generation of another, for nodes
 NAME/initramfs/           the last one made, for generations that would get the same
 NAME/.seen                what the last walk over the tree found; safe to remove
 NAME/.tmp.*  NAME/.old    what is being built or removed, and the tree that is being replaced
@@ -65,6 +66,10 @@ class Vnfs:
     @property
     def images(self) -> Path:
         return self.folder / "images"
+
+    @property
+    def deltas(self) -> Path:
+        return self.folder / "deltas"
 
     @property
     def current(self) -> Path:
@@ -243,10 +248,13 @@ def remove_vnfs(vnfs: Vnfs) -> None:
 
 
 def remove_generation(vnfs: Vnfs, generation: str) -> None:
-    """Remove an image that is not served; gone for everybody at once."""
+    """Remove an image that is not served, and the deltas from and to it; gone for everybody at once."""
     leaving = vnfs.folder / f".tmp.{generation}"
     os.rename(vnfs.images / generation, leaving)
     remove_tree(leaving)
+    for pattern in (f"{generation}-*", f"*-{generation}.*"):
+        for delta in vnfs.deltas.glob(pattern):
+            delta.unlink()
 
 
 def discard(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Cluster, RunningNode
+from tests.running_nodes import Cluster, RunningNode
 
 COPY = """
 import sys

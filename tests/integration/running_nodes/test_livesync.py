@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -29,8 +26,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.store import
 from tests import zoo
 
 FIRST, SECOND = "1" * 16, "2" * 16
-# What a node's first stage and this test's sshd put there, and the default skip list.
-OWN = ("dev", "proc", "run", "sys", "tmp", "var/log/", "etc/ssh/ssh_host_")
+
+Livesync = Callable[..., dict[str, Any]]
 
 MOUNT_AND_DIE = """
 import os, signal, sys
@@ -46,97 +43,6 @@ print((source.folder / "etc/motd").read_text(), end="", flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
-Livesync = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def livesync(cluster: Any) -> Livesync:
-    """Run the module on the master; what it returned, and whether it failed."""
-
-    def livesync(*flags: str, **options: Any) -> dict[str, Any]:
-        done = cluster.run(
-            *("env", "PATH=/usr/bin:/usr/sbin:/bin:/sbin", f"ANSIBLE_HOME={cluster.folder / 'ansible'}"),
-            *(str(Path(sys.executable).with_name("ansible")), "localhost", "--connection", "local"),
-            *(
-                "--extra-vars",
-                "ansible_python_interpreter=/usr/bin/python3",
-                "--module-name",
-                "perceus.cluster.livesync",
-            ),
-            *("--args", json.dumps({"name": "debian", **options}), *flags),
-        )
-        printed = re.search(r"^localhost \| \S+ => (\{.*)", done.stdout, re.DOTALL | re.MULTILINE)
-        assert printed, done.stdout + done.stderr
-        result = json.loads(printed[1])
-        return {**result, "failed": done.returncode != 0}
-
-    return livesync
-
-
-@pytest.fixture
-def nodes(cluster: Any) -> list[Any]:
-    """Two nodes that are up with their permanent keys and hold leases; a second generation is published."""
-    cluster.register("n101", "n102", "n103")
-    tree = cluster.make_tree("tree")
-    tree.write("etc/motd", "first\n")
-    tree.write("etc/gone", "soon\n")
-    tree.write("opt/folder/file", "in a folder that becomes a file\n")
-    tree.write("usr/bin/grow", "no capability yet\n", mode=0o755)
-    tree.write("usr/bin/keep", "setuid\n", mode=0o4755)
-    tree.write("var/log/boot.log", "empty in the image\n")
-    image = cluster.publish(tree, FIRST)
-    running = [cluster.boot(name, image) for name in ("n101", "n102")]
-    for node in running:
-        cluster.report(node)
-        with cluster.config.leases.open("a") as leases:
-            leases.write(f"0 {node.node.macs[0]} {node.node.address} * *\n")
-    assert cluster.run_identity().returncode == 0
-
-    tree.write("etc/motd", "later\n")
-    (tree.root / "etc/gone").unlink()
-    (tree.root / "opt/folder/file").unlink()
-    (tree.root / "opt/folder").rmdir()
-    tree.write("opt/folder", "a file now\n")
-    subprocess.run(["setcap", "cap_net_raw+ep", str(tree.root / "usr/bin/grow")], check=True)
-    os.chown(tree.write("usr/bin/new", "setgid\n"), 100, 65534)
-    (tree.root / "usr/bin/new").chmod(0o2755)
-    os.link(tree.root / "usr/bin/new", tree.root / "usr/bin/twin")
-    os.symlink("../motd-of-nowhere", tree.root / "etc/link")
-    os.mkfifo(tree.root / "var/fifo", 0o640)
-    tree.write("var/log/service/first.log", "a log that the image brings\n")
-    tree.write("etc/new line\n{{ name }}", "\n")
-    tree.write("var/log/boot.log", "changed in the image\n")
-    cluster.publish(tree, SECOND)
-    return running
-
-
-def look(node: Any) -> list[tuple[Any, ...]]:
-    """All there is to know of a node's files, less what is its own."""
-    root = node.root
-    names = sorted(
-        str((Path(folder) / name).relative_to(root))
-        for folder, folders, files in os.walk(root)
-        for name in [*folders, *files]
-    )
-    first_names: dict[tuple[int, int], str] = {}
-    return [_facts(root / name, name, first_names) for name in names if not name.startswith(OWN)]
-
-
-def _facts(path: Path, name: str, first_names: dict[tuple[int, int], str]) -> tuple[Any, ...]:
-    status = path.lstat()
-    kind = stat.S_IFMT(status.st_mode)
-    content: Any = None
-    if kind == stat.S_IFLNK:
-        content = os.readlink(path)
-    elif kind == stat.S_IFREG:
-        content = (
-            path.read_bytes(),
-            int(status.st_mtime),
-            first_names.setdefault((status.st_dev, status.st_ino), name),
-        )
-        content += tuple((key, os.getxattr(path, key)) for key in os.listxattr(path))
-    return (name, oct(status.st_mode), status.st_uid, status.st_gid, content)
-
 
 def test_afterwards_a_node_is_what_a_boot_of_the_new_generation_gives(
     cluster: Any, nodes: list[Any], livesync: Livesync
@@ -148,7 +54,7 @@ def test_afterwards_a_node_is_what_a_boot_of_the_new_generation_gives(
     assert (result["failed"], result["changed"], result["generation"]) == (False, True, SECOND)
     fresh = cluster.boot("n103", cluster.config.store / "debian/current/rootfs.squashfs")
     for node in nodes:
-        assert look(node) == look(fresh)
+        assert node.look() == fresh.look()
         assert (node.root / "run/perceus/generation").read_text() == f"{SECOND}\n"
         assert (node.root / "run/perceus/reports").read_text() == f"livesync {SECOND}\n"
         assert (node.root / "var/log/service").is_dir()
@@ -196,10 +102,10 @@ def test_what_the_vnfs_skips_is_the_nodes_own(cluster: Any, nodes: list[Any], li
 
 
 def test_check_run_check_again_run_again(nodes: list[Any], livesync: Livesync) -> None:
-    before = [look(node) for node in nodes]
+    before = [node.look() for node in nodes]
     planned = livesync("--check", "--diff")
     assert planned["changed"]
-    assert [look(node) for node in nodes] == before
+    assert [node.look() for node in nodes] == before
     done = livesync()
     assert [node["changes"] for node in done["nodes"]] == [node["changes"] for node in planned["nodes"]]
     for result in (livesync("--check"), livesync()):

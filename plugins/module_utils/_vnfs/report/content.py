@@ -74,7 +74,7 @@ def load_content(vnfs: Vnfs, which: str, *, runner: Runner) -> Content:
         vnfs=vnfs.name,
         label=generation,
         created=header.created,
-        manifest=_load(vnfs, generation, "manifest.json", parse_manifest),
+        manifest=load_manifest(vnfs, generation),
         installed=load_packages(vnfs, generation),
         header=header,
     )
@@ -97,6 +97,11 @@ def choose_generation(vnfs: Vnfs, which: str) -> str:
 def load_header(vnfs: Vnfs, generation: str) -> Header:
     """Return what a generation says of itself."""
     return _load(vnfs, generation, "image.json", _parse_header)
+
+
+def load_manifest(vnfs: Vnfs, generation: str) -> Manifest:
+    """Return what is in a generation."""
+    return _load(vnfs, generation, "manifest.json", parse_manifest)
 
 
 def load_options(vnfs: Vnfs, generation: str) -> Options:
