@@ -30,7 +30,11 @@ options:
     type: str
     choices: [overlay, ram, nfs]
   hybridize:
-    description: Patterns of names that are to leave the image and be mounted from the master.
+    description:
+      - Patterns of names that are to leave the image for a second one, which nodes mount over NFS, as the role
+        P(perceus.cluster.nfs_server#role) exports it. A node that boots while no server answers has a text in the place
+        of each folder.
+      - For O(root_mode=overlay) only.
     type: list
     elements: str
   exclude:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The other ways in which a node holds its image: unpacked in memory, or on an NFS server."""
+"""The other ways in which a node holds its image: unpacked in memory, or on an NFS server, all of it or a part."""
 
 from __future__ import annotations
 
@@ -112,3 +112,27 @@ def test_nfs_leaves_the_image_on_the_server(cluster: Cluster, boot: Callable[...
     assert describe_zoo(cluster) == zoo_on_master(cluster)
     power_cycle(cluster)
     assert state(cluster) == "running"
+
+
+def test_what_is_hybridized_comes_over_nfs_or_a_text_says_why_not(cluster: Cluster, boot: Callable[..., None]) -> None:
+    cluster.playbook("nfs_serve")
+    boot("hybrid", hybridize=["/usr/share/doc", "/srv/zoo"])
+    host = cluster.host(NAME)
+    text = host.file("/usr/share/doc/NOT-HERE.perceus")
+    assert "lowerdir=/run/perceus/hybrid:/run/perceus/lower" in host.file("/proc/mounts").content_string
+    assert host.file("/usr/share/doc/curl/copyright").exists
+    assert not text.exists
+    assert describe_zoo(cluster) == zoo_on_master(cluster)
+    assert state(cluster) == "running"
+    cluster.module("livesync", name="hybrid", nodes=[NAME])
+    assert describe_zoo(cluster) == zoo_on_master(cluster)
+
+    cluster.run("master", "systemctl", "stop", "nfs-ganesha.service")
+    try:
+        power_cycle(cluster)
+        assert "It comes from an NFS server" in text.content_string
+        assert host.check_output("ls /usr/share/doc /srv/zoo").count("NOT-HERE.perceus") == 2
+        assert "booting without what the image has on an NFS server" in cluster.console(NAME, 10000)
+        assert state(cluster) == "running"
+    finally:
+        cluster.run("master", "systemctl", "start", "nfs-ganesha.service")

@@ -18,7 +18,7 @@ from .overrides import Overrides, load_overrides
 
 FORMAT = "perceus-image"
 VERSION = 1
-KERNEL, INITRAMFS, ROOT = "vmlinuz", "initramfs.img", "rootfs.squashfs"
+KERNEL, INITRAMFS, ROOT, HYBRID = "vmlinuz", "initramfs.img", "rootfs.squashfs", "hybrid.squashfs"
 ROOT_MODES = ("overlay", "ram", "nfs")
 PAGE = 4096  # bytes; in memory each file takes whole ones, and some of the kernel's
 LARGEST_HEADER = 1024 * 1024  # bytes
@@ -30,7 +30,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 @dataclass(frozen=True)
 class Image:
     """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system,
-    which takes ``unpacked`` bytes of memory where it is unpacked; ``overrides`` are the VNFS's of now.
+    which takes ``unpacked`` bytes of memory where it is unpacked; ``hybrid`` is the size of what leaves it for a second
+    image, 0 when there is none; ``overrides`` are the VNFS's of now.
     """
 
     vnfs: str
@@ -40,6 +41,7 @@ class Image:
     size: int
     root_mode: str = "overlay"
     unpacked: int = 0
+    hybrid: int = 0
     overrides: Overrides = field(default_factory=Overrides)
 
     def kernel_args_for(self, *, group: str, node: str) -> tuple[str, str]:
@@ -49,7 +51,7 @@ class Image:
     @property
     def over_nfs(self) -> tuple[str, ...]:
         """The files that nodes do not fetch but mount."""
-        return (ROOT,) if self.root_mode == "nfs" else ()
+        return ((ROOT,) if self.root_mode == "nfs" else ()) + ((HYBRID,) if self.hybrid else ())
 
     def folder(self, store: Path) -> Path:
         """Return where the generation's files are."""
@@ -104,6 +106,7 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
         kernel_args, root_mode, root = fields["kernel_args"], fields["root_mode"], fields["files"][ROOT]
         unpacked = unpacked_size(files=int(fields["tree_files"]), size=int(fields["tree_size"]))
         sha256, size = root["sha256"], root["size"]
+        hybrid = int(fields["files"][HYBRID]["size"]) if HYBRID in fields["files"] else 0
         present = {KERNEL, INITRAMFS} <= set(fields["files"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _broken(vnfs, f"image.json of {generation} is not what it should be ({error})") from error
@@ -117,7 +120,7 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
         raise _broken(vnfs, f"image.json of {generation} has root mode {root_mode!r}, which this master does not know")
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
         raise _broken(vnfs, f"image.json of {generation} has no SHA-256 of {ROOT}")
-    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size, root_mode, unpacked)
+    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size, root_mode, unpacked, hybrid)
 
 
 def _broken(vnfs: str, why: str) -> PerceusError:

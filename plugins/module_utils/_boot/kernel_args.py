@@ -59,10 +59,11 @@ def render_kernel_args(
 
 
 def _root_args(node: Node, image: Image, config: ClusterConfig) -> list[str]:
-    """Return what makes the image the root in another mode than the usual one."""
+    """Return what makes the image the root in another way than the usual one."""
     return [
         *([f"perceus.root={image.root_mode}"] if image.root_mode != "overlay" else []),
         *([f"perceus.unpacked={image.unpacked}"] if image.root_mode == "ram" else []),
+        *([f"perceus.hybrid={image.hybrid}"] if image.hybrid else []),
         *(_nfs_args(node, config) if image.over_nfs else []),
     ]
 

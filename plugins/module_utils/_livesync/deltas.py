@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .._errors import PerceusError
 from .._process import Runner
-from .._vnfs.image.manifest import hash_stream, parse_manifest
+from .._vnfs.image.manifest import Manifest, hash_stream, parse_manifest
+from .._vnfs.image.patterns import Patterns
 from .._vnfs.report.content import load_manifest
 from .._vnfs.store import Vnfs, building
 from .delta import plan_delta
@@ -77,7 +78,8 @@ class Deltas:
         return None
 
     def _make(self, generation: str) -> Path:
-        delta = plan_delta(load_manifest(self._vnfs, generation), parse_manifest(self._source.manifest))
+        manifests = (load_manifest(self._vnfs, generation), parse_manifest(self._source.manifest))
+        delta = plan_delta(*(_without(manifest, self._source.hybridized) for manifest in manifests))
         with building(self._vnfs, "livesync") as beside:
             packed, scratch = beside / "packed", beside / "scratch"
             scratch.mkdir()
@@ -88,6 +90,11 @@ class Deltas:
             file = self._vnfs.deltas / f"{generation}-{self._source.generation}.{_hash(packed)}{SUFFIX}"
             os.rename(packed, file)
         return file
+
+
+def _without(manifest: Manifest, patterns: Patterns) -> Manifest:
+    kept = (entry for entry in manifest.entries if not patterns.match(entry.name, is_folder=entry.kind == "folder"))
+    return replace(manifest, entries=tuple(kept))
 
 
 def _sha256_in(file: Path) -> str:

@@ -81,7 +81,9 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
         mount_source(source, runner)
         recipe = load_recipe(stored.recipe_file)
         kept = recipe.options if recipe else VnfsOptions()
-        skips = {node.name: _join_skips(options.skip, kept, node) for node in targets}
+        skips = {
+            node.name: _join_skips((*options.skip.texts, *source.hybridized.texts), kept, node) for node in targets
+        }
         drifts = {node.name: str(node.facts.get("drifted") or "") for node in targets}
         push = Push(
             source=source,
@@ -95,10 +97,10 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
         return Livesync(source.generation, fan_out(push, logins, forks=options.forks))
 
 
-def _join_skips(skip: Patterns, kept: VnfsOptions, node: Machine) -> Patterns:
+def _join_skips(skip: Sequence[str], kept: VnfsOptions, node: Machine) -> Patterns:
     """Return what is left alone on a node: for all nodes, and by the VNFS's options for this one."""
     patterns, _origin = resolve(kept, group=node.facts["group"], node=node.name)["livesync_skip"]
-    return compile_patterns((*skip.texts, *patterns))
+    return compile_patterns((*skip, *patterns))
 
 
 def _facts(outcome: Pushed | PerceusError) -> dict[str, Any]:

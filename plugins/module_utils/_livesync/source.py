@@ -12,7 +12,10 @@ from .._boot.images import KERNEL, ROOT, Image, load_current_image
 from .._errors import PerceusError
 from .._process import Runner
 from .._vnfs.image.acls import load_acls, restore_acls
-from .._vnfs.image.manifest import hash_stream
+from .._vnfs.image.manifest import NO_PATTERNS, hash_stream
+from .._vnfs.image.patterns import Patterns, compile_patterns
+from .._vnfs.report.content import load_options
+from .._vnfs.store import vnfs_in
 
 SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
 
@@ -21,7 +24,7 @@ SENTINEL = "usr/lib/os-release"  # every system has it, os-release(5)
 class Source:
     """A generation. ``kernel`` is the SHA-256 of its kernel; ``folder`` holds its files, and its tree once mounted;
     ``acls`` are the access control lists of that tree, attributes by name and file; ``manifest`` is the text of its
-    ``manifest.json``.
+    ``manifest.json``; ``hybridized`` is not in that tree, but over NFS, and stays on the nodes as when they booted.
     """
 
     vnfs: str
@@ -30,6 +33,7 @@ class Source:
     folder: Path
     acls: dict[str, dict[str, bytes]]
     manifest: str
+    hybridized: Patterns = NO_PATTERNS
 
 
 def load_source(store: Path, vnfs: str) -> Source:
@@ -44,7 +48,11 @@ def load_source(store: Path, vnfs: str) -> Source:
     _verify(folder / ROOT, image)
     kernel = load_kernel(store, vnfs, image.generation) or ""
     manifest = folder / "manifest.json"
-    return Source(vnfs, image.generation, kernel, folder, load_acls(manifest), manifest.read_text())
+    acls, hybridized = load_acls(manifest), NO_PATTERNS
+    if image.hybrid:
+        hybridized = compile_patterns(load_options(vnfs_in(store, vnfs), image.generation).hybridize)
+        acls = {name: lists for name, lists in acls.items() if not hybridized.match(name, is_folder=False)}
+    return Source(vnfs, image.generation, kernel, folder, acls, manifest.read_text(), hybridized)
 
 
 def load_kernel(store: Path, vnfs: str, generation: str) -> str | None:

@@ -24,7 +24,8 @@ from ansible_collections.perceus.cluster.plugins.module_utils._reports import Re
 GENERATION = "0123456789abcdef"
 NODE = Path("roles/vnfs_store/files/node")
 DRACUT_MODULES = NODE / "usr/lib/dracut/modules.d"
-PARTS = ("90perceus/fetch.sh", "90perceus/overlay.sh", "91perceus-ram/ram.sh")  # sourced by the first stage
+# Sourced by the first stage
+PARTS = ("90perceus/fetch.sh", "90perceus/overlay.sh", "91perceus-nfs/nfs.sh", "91perceus-ram/ram.sh")
 PROGRAMS = ("cat", "curl", "env", "id", "ls", "mkdir", "sed", "sh", "tail", "tar", "timeout", "tr", "zstd")
 
 # What dracut gives its hooks, and a machine whose kernel has all drivers. Arguments: the first stage, the image's name

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -47,3 +48,13 @@ def test_ram_needs_room_for_the_image_and_its_files(stage: Any) -> None:
     stage.boot_mended("nomem", lambda: arguments.write_text(re.sub("unpacked=[0-9]+", "unpacked=1", stage.script)))
     assert [name for name in told(stage) if name != "nomem"] == ["fetch", "verified", "pivot"]
     assert "the image needs 10" in stage.console
+
+
+def test_a_node_boots_without_what_no_nfs_server_has(stage: Any) -> None:
+    header = json.loads((stage.image / "image.json").read_text())
+    files = {**header["files"], "hybrid.squashfs": {"sha256": "0" * 64, "size": 4096}}
+    stage.change_image(files=files)
+    stage.reconcile()
+    assert mounts(stage.boot())["/run/newroot"] == "overlay"
+    assert told(stage) == ["fetch", "verified", "retry", "pivot"]
+    assert "booting without what the image has on an NFS server" in stage.console

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..._boot.images import FORMAT, INITRAMFS, KERNEL, ROOT, VERSION
+from ..._boot.images import FORMAT, HYBRID, INITRAMFS, KERNEL, ROOT, VERSION
 from ..._errors import PerceusError
 from ..._files import sync_folder, write_atomically
 from ..._process import Runner
@@ -39,6 +39,7 @@ from ..recipe.recipe import Recipe
 from ..report.packages import load_installed
 from ..store import Vnfs, building, current_generation, flip, list_generations, refuse_mounts, remove_generation
 from ..work.sandbox import Sandbox
+from .hybrid import TEXT, Hybrid, render_hybrid_additions, render_text_additions, split
 from .initramfs import INSIDE, Initramfs, lent_folder, provide_initramfs, take_file
 from .retention import Retention, Running, plan_retention
 from .squashfs import pack_squashfs
@@ -75,6 +76,10 @@ class Plan:
     @property
     def initramfs(self) -> Initramfs:
         return Initramfs(self.kernel_release, self.options, self.manifest.entries)
+
+    @cached_property
+    def hybrid(self) -> Hybrid | None:
+        return split(self.manifest, self.options.hybridize)
 
     @cached_property
     def retention(self) -> Retention:
@@ -124,7 +129,8 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None, ru
 
 def require_bootable(plan: Plan) -> None:
     """Raise :class:`PerceusError` when nodes could not come up with what the plan publishes."""
-    require_programs(plan.vnfs, {entry.name for entry in plan.manifest.entries})
+    entries = plan.hybrid.staying if plan.hybrid else plan.manifest.entries
+    require_programs(plan.vnfs, {entry.name for entry in entries})
 
 
 def _refuse_secrets(vnfs: Vnfs, secrets: Sequence[Secret]) -> None:
@@ -199,7 +205,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | No
                 provide_initramfs(plan.initramfs, vnfs, vnfs.rootfs, image, runner=runner)
             with phases.measured("squashfs", sample=size_of(image / ROOT)), ThreadPoolExecutor(max_workers=1) as pool:
                 describing = pool.submit(_describe_tree, plan, vnfs, image, runner)
-                _make_squashfs(plan, vnfs, folder, image / ROOT, runner)  # here, where a signal ends it
+                _make_squashfs(plan, vnfs, folder, image, runner)  # here, where a signal ends it
                 describing.result()
             with phases.measured("describe"):
                 _describe_image(plan, image)
@@ -234,28 +240,39 @@ def _copy_kernel(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
         take_file(lent / KERNEL, image)
 
 
-def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, target: Path, runner: Runner) -> None:
+def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, image: Path, runner: Runner) -> None:
     """Pack the tree; ``folder`` takes what is written for mksquashfs alone."""
+
+    def pack(name: str, left_out: Sequence[str], more: Sequence[str]) -> None:
+        level = plan.options.compression_level
+        pack_squashfs(
+            vnfs.rootfs, image / name, left_out=left_out, level=level, scratch=folder, runner=runner, more=more
+        )
+
+    hybrid = plan.hybrid
     acls = folder / "acls"
-    acls.write_bytes(os.fsencode(plan.manifest.acls))
-    pack_squashfs(
-        vnfs.rootfs,
-        target,
-        left_out=plan.manifest.left_out,
-        level=plan.options.compression_level,
-        scratch=folder,
-        runner=runner,
-        more=render_additions(plan, acls),
-    )
+    acls.write_bytes(os.fsencode(hybrid.acls if hybrid else plan.manifest.acls))
+    if hybrid is None:
+        pack(ROOT, plan.manifest.left_out, render_additions(plan, acls))
+    else:
+        text, all_acls = folder / "text", folder / "all-acls"
+        text.write_text(TEXT)
+        all_acls.write_bytes(os.fsencode(plan.manifest.acls))
+        pack(ROOT, hybrid.left_out_of_image, (*render_additions(plan, acls), *render_text_additions(hybrid, text)))
+        pack(HYBRID, hybrid.left_out_of_hybrid, (*_render_date(plan), *render_hybrid_additions(hybrid, all_acls)))
 
 
 def render_additions(plan: Plan, acls: Path) -> tuple[str, ...]:
     """Return the options of mksquashfs that date the image and give it what no tree has."""
     return (
-        *(("-mkfs-time", str(plan.epoch)) if plan.epoch is not None else ()),
+        *_render_date(plan),
         *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
         *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if plan.manifest.acls else ()),
     )
+
+
+def _render_date(plan: Plan) -> tuple[str, ...]:
+    return ("-mkfs-time", str(plan.epoch)) if plan.epoch is not None else ()
 
 
 def _describe_tree(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
@@ -266,7 +283,8 @@ def _describe_tree(plan: Plan, vnfs: Vnfs, image: Path, runner: Runner) -> None:
 
 def _describe_image(plan: Plan, image: Path) -> None:
     """Write header and checksums, and have all of the image on disk."""
-    described = (KERNEL, INITRAMFS, ROOT, "manifest.json", "packages.json")
+    served = (KERNEL, INITRAMFS, ROOT, *([HYBRID] if plan.hybrid else []))
+    described = (*served, "manifest.json", "packages.json")
     with ThreadPoolExecutor() as pool:
         syncing = [pool.submit(_sync_file, image / name) for name in described]
         facts = dict(zip(described, pool.map(lambda name: _file_facts(image / name), described)))
@@ -282,7 +300,7 @@ def _describe_image(plan: Plan, image: Path) -> None:
         "root_mode": plan.options.root_mode,
         "options": plain(plan.options),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "files": {name: facts[name] for name in (KERNEL, INITRAMFS, ROOT)},
+        "files": {name: facts[name] for name in served},
         "tree_size": plan.manifest.size,
         "tree_files": len(plan.manifest.entries),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..._boot.images import ROOT
+from ..._boot.images import HYBRID, ROOT
 from ..._errors import PerceusError
 from ..._process import Runner
 from ..capsule.capsule import differing_name
@@ -13,6 +13,7 @@ from ..image.acls import ACLS
 from ..image.manifest import Manifest, walk_tree
 from ..phases import Phases, growth_on
 from ..work.sandbox import MortalRunner, Sandbox
+from .hybrid import TEXT_NAME
 
 
 def unpack_image(image: Path, rootfs: Path, *, runner: Runner, phases: Phases) -> Manifest:
@@ -23,6 +24,10 @@ def unpack_image(image: Path, rootfs: Path, *, runner: Runner, phases: Phases) -
     with phases.measured("unpack", sample=growth_on(rootfs.parent)):
         argv = ("unsquashfs", "-quiet", "-no-progress", "-dest", str(rootfs), str(image / ROOT))
         MortalRunner(runner)(argv)
+        if (image / HYBRID).exists():
+            MortalRunner(runner)((*argv[:-1], "-force", str(image / HYBRID)))
+            for whiteout in rootfs.rglob(TEXT_NAME):
+                whiteout.unlink()
         if (rootfs / ACLS).is_file():
             Sandbox(rootfs, runner)(("setfacl", f"--restore=/{ACLS}"))
     with phases.measured("verify"):

@@ -46,6 +46,11 @@ class Options:
             raise PerceusError(f"Cannot compress an image {self.compression!r}: use one of 'fast' and 'small'")
         if self.root_mode not in ROOT_MODES:
             raise PerceusError(f"Cannot boot in root mode {self.root_mode!r}: use one of {', '.join(ROOT_MODES)}")
+        if self.hybridize and self.root_mode != "overlay":
+            raise PerceusError(
+                f"Cannot hybridize in root mode {self.root_mode!r}: that has no layers to put together",
+                hint="Use root mode 'overlay'",
+            )
         for patterns in (self.hybridize, self.exclude, self.livesync_skip, self.allow_secrets):
             compile_patterns(patterns)
         parse_overrides(self.overrides)
@@ -60,12 +65,13 @@ class Options:
     @property
     def dracut_modules(self) -> tuple[str, ...]:
         """What of ours makes the first stage."""
-        return ("perceus", *([f"perceus-{self.root_mode}"] if self.root_mode != "overlay" else []))
+        mode = "nfs" if self.hybridize else self.root_mode
+        return ("perceus", *([f"perceus-{mode}"] if mode != "overlay" else []))
 
     @property
     def shaping(self) -> tuple[str, ...]:
         """What of the options, beside what they do to the tree, is part of a generation's id."""
-        return (MAKING, self.kernel, self.kernel_args, self.compression, self.root_mode)
+        return (MAKING, self.kernel, self.kernel_args, self.compression, self.root_mode, *self.hybridize)
 
 
 OPTION_NAMES = tuple(option.name for option in fields(Options))

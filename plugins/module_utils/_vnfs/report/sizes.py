@@ -15,6 +15,7 @@ from ..._process import Runner
 from ..image.entry import Entry
 from ..image.manifest import Manifest
 from ..image.patterns import compile_patterns
+from ..publish.hybrid import others, with_folders
 from ..publish.squashfs import pack_squashfs
 from ..recipe.options import Options
 from .content import Header
@@ -90,7 +91,7 @@ def largest_paths(entries: Iterable[Entry], *, count: int) -> list[Usage]:
     files: defaultdict[str, int] = defaultdict(int)
     for entry in entries:
         if entry.kind == "file" and not entry.same:
-            for name in _with_folders(entry.name):
+            for name in with_folders(entry.name):
                 sizes[name] += entry.size
                 files[name] += 1
     return heapq.nlargest(count, (Usage(name, size, files[name]) for name, size in sizes.items()), key=_by_size)
@@ -98,12 +99,6 @@ def largest_paths(entries: Iterable[Entry], *, count: int) -> list[Usage]:
 
 def _by_size(usage: Usage) -> tuple[int, str]:
     return usage.size, usage.name
-
-
-def _with_folders(name: str) -> Iterator[str]:
-    while name:
-        yield name
-        name = name.rpartition("/")[0]
 
 
 def measure_savings(rootfs: Path, manifest: Manifest, options: Options, *, runner: Runner) -> Iterator[Saving]:
@@ -125,17 +120,12 @@ def measure_savings(rootfs: Path, manifest: Manifest, options: Options, *, runne
 
 def _compressed_size(rootfs: Path, manifest: Manifest, names: set[str], options: Options, runner: Runner) -> int:
     """Return the bytes of an image that has nothing but these names and the folders above them."""
-    opened = {"", *(folder for name in names for folder in _with_folders(name))} - names
-    shown = names | opened
-    others = [
-        entry.name for entry in manifest.entries if entry.name not in shown and entry.name.rpartition("/")[0] in opened
-    ]
     with tempfile.TemporaryDirectory(prefix="perceus-sizes-") as folder:
         packed = Path(folder) / ROOT
         pack_squashfs(
             rootfs,
             packed,
-            left_out=[*others, *manifest.left_out],
+            left_out=[*others(manifest.entries, names), *manifest.left_out],
             level=options.compression_level,
             scratch=Path(folder),
             runner=runner,

@@ -92,6 +92,12 @@ def test_a_node_mounts_its_image_from_each_server_and_has_a_name_of_its_own_ther
     assert all((first in text) != (second in text) for text in named)
 
 
+def test_a_node_mounts_what_has_left_its_image(config: ClusterConfig, render: Render) -> None:
+    script = render(image=replace(IMAGE, hybrid=77)).boot["52-54-00-00-00-02.ipxe"]
+    assert f" perceus.hybrid=77 perceus.nfs=10.17.5.1:{config.nfs} " in script
+    assert "perceus.root" not in script
+
+
 def test_a_node_fetches_the_archive_of_its_overlays_whatever_loads_its_kernel(config: ClusterConfig) -> None:
     archives: dict[str, str | PerceusError] = {"n101": "cd" * 32}
     files = render_boot_files(Registry({}, (NODE,)), config, {"debian": IMAGE}, archives)

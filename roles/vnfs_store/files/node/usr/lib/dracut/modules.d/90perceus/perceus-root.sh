@@ -105,7 +105,7 @@ enough_memory() {
 # With index=on a file that is written keeps all its names.
 assemble() {
     mkdir -p "$STATE/lower" "$STATE/rw"
-    layers="lowerdir=$STATE/lower,upperdir=$STATE/rw/upper,workdir=$STATE/rw/work"
+    layers="lowerdir=${hybrid:+$hybrid:}$STATE/lower,upperdir=$STATE/rw/upper,workdir=$STATE/rw/work"
     fault="cannot mount the image"
     mount -t squashfs -o loop,ro "$IMAGE" "$STATE/lower" \
         && mount -t tmpfs -o mode=0755 perceus-rw "$STATE/rw" \
@@ -136,6 +136,9 @@ fetch_image() {
 root_by_overlay() {
     enough_memory "$size" || return 1
     fetch_image || return 1
+    if [ -z "$hybrid" ] && hybrid_size=$(getarg perceus.hybrid); then
+        mount_hybrid "$hybrid_size"
+    fi
     assemble && return 0
     umount "$STATE/image"
     return 1
@@ -156,6 +159,7 @@ root_mode=$(getarg perceus.root) || root_mode=overlay
 report_url=$(getarg perceus.report)
 boot=$(cat /proc/sys/kernel/random/boot_id)
 pause=2
+hybrid= # the layer over the image, if there is one
 
 modprobe -a loop squashfs overlay
 await_interface

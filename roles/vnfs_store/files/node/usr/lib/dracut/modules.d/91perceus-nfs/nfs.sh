@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Part of the first stage, sourced by perceus-root: what of an image stays on an NFS server. Root mode nfs has the whole
 # image there, and only what is read of it comes over the network.
-# shellcheck disable=SC2034,SC2154 # perceus-root sets STATE, generation and size, and reads IMAGE
+# shellcheck disable=SC2034,SC2154 # perceus-root sets STATE, generation and size, and reads IMAGE and hybrid
 
 SERVED=$STATE/served
+HYBRID=$STATE/hybrid
 
 # mount_served FILE BYTES: from the first server that has it, set $served to where it is. What is wrong with a server
 # shows soon, or the next one is asked; once mounted, a server that is away is waited for.
@@ -24,6 +25,15 @@ mount_served() {
         report retry "$server: ${fault:-no answer}"
     done
     return 1
+}
+
+# Set $hybrid to the layer of what has left the image. Without it the node boots nevertheless, and has a text in its place.
+mount_hybrid() {
+    hybrid=
+    mkdir -p "$HYBRID"
+    mount_served hybrid.squashfs "$1" && mount -t squashfs -o loop,ro "$served" "$HYBRID" && hybrid=$HYBRID && return 0
+    say "booting without what the image has on an NFS server"
+    umount "$SERVED"
 }
 
 root_by_nfs() {
