@@ -23,7 +23,7 @@ from ._names import parse_mac
 STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "livesync")
 UP = ("ready", "livesync")  # the stages at which a node's own users can be at work
 # Not how far a boot is, but how the running node is: ``detail`` says what is so, an empty one that it is so no more.
-CONDITIONS = ("drifted", "needs_reboot", "script_failed")
+CONDITIONS = ("disk_failed", "drifted", "needs_reboot", "script_failed")
 # Neither: what happened on the way.
 EVENTS = ("script",)
 TAIL = 8 * 1024 * 1024  # bytes; about 30,000 reports

@@ -156,6 +156,12 @@ def test_a_script_that_failed_is_a_condition_and_one_that_did_not_changes_nothin
     assert said(line(), line(stage="script"), failed, line(stage="script", detail="ready.d/20-x")) == told
 
 
+def test_a_disk_that_cannot_be_used_is_a_condition() -> None:
+    missing = line(stage="disk_failed", detail="no+disk+/dev/sda")
+    assert said(line(stage="pivot"), missing, line()) == ("ready", {"disk_failed": "no disk /dev/sda"})
+    assert said(line(), missing, line(stage="disk_failed")) == ("ready", {})
+
+
 def test_a_condition_is_taken_back_by_an_empty_one() -> None:
     assert said(line(), DRIFTED, REBOOT, line(stage="drifted")) == ("ready", {"needs_reboot": "kernel"})
 
