@@ -22,17 +22,20 @@ LOG = "heartbeats.log"  # beside the reports
 # There may be hundreds of thousands. nginx writes every line in this order, and escapes what others wrote.
 _LINE = re.compile(
     r'^\{"time": "([^"\\]+)", "address": "([0-9.]+)", "stage": "heartbeat", "mac": "([0-9A-Fa-f:%]+)",'
-    r' "generation": "([0-9a-f]{0,16})", "boot": "([0-9a-f-]{0,64})"',
+    r' "generation": "([0-9a-f]{0,16})", "boot": "([0-9a-f-]{0,64})", "detail": "(?:([0-9a-f]{16})")?',
     re.ASCII | re.MULTILINE,
 )
 
 
 class Heartbeat(NamedTuple):
-    """What a node says with each: the generation that it runs, and its boot. ``time`` is nginx's."""
+    """What a node says with each: the generation that it runs, its boot, and the generation of which it has files over
+    NFS, None for none. ``time`` is nginx's.
+    """
 
     time: str
     generation: str
     boot: str
+    mounted: str | None
 
 
 def load_words(
@@ -44,10 +47,7 @@ def load_words(
     ``tail`` is how much of each log is read, in bytes; ``only`` are MAC addresses: others may be left out.
     """
     words = last_words(load_reports(reports, tail=tail, only=only), addresses=addresses)
-    text = load_tail(reports.with_name(LOG), tail)
-    if only is not None:
-        text = "\n".join(lines_with(spellings(only), text))
-    for mac, beat in parse_heartbeats(text, addresses=addresses).items():
+    for mac, beat in load_heartbeats(reports, addresses=addresses, tail=tail, only=only).items():
         word = words.get(mac)
         if word is None:
             report = Report(beat.time, addresses[mac], "ready", mac, beat.generation, beat.boot, "", "")
@@ -57,8 +57,18 @@ def load_words(
     return words
 
 
+def load_heartbeats(
+    reports: Path, *, addresses: Mapping[str, IPv4Address], tail: int = TAIL, only: Collection[str] | None = None
+) -> dict[str, Heartbeat]:
+    """Return each machine's last heartbeat by MAC; the log is beside ``reports``, the rest as above."""
+    text = load_tail(reports.with_name(LOG), tail)
+    if only is not None:
+        text = "\n".join(lines_with(spellings(only), text))
+    return parse_heartbeats(text, addresses=addresses)
+
+
 def parse_heartbeats(text: str, *, addresses: Mapping[str, IPv4Address]) -> dict[str, Heartbeat]:
     """Return the last heartbeat of each machine in ``text`` by MAC, of those that came from the machine's address."""
-    last = {(unquote(match[3]), match[2]): match.group(1, 4, 5) for match in _LINE.finditer(text)}
+    last = {(unquote(match[3]), match[2]): match.group(1, 4, 5, 6) for match in _LINE.finditer(text)}
     said = ((mac, last.get((mac, str(address)))) for mac, address in addresses.items())
     return {mac: Heartbeat(*beat) for mac, beat in said if beat}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..._config import load_config
 from ..._errors import PerceusError
-from ..._heartbeats import load_words
+from ..._heartbeats import load_heartbeats, load_words
 from ..._nodes.registry_file import load_registry
 from ..._reports import latest_word
 from ..store import Vnfs, refuse_mounts
@@ -51,15 +51,17 @@ def require_free(vnfs: Vnfs, action: str, *, config: Path, force: bool) -> None:
 
 
 def load_running(config_file: Path) -> dict[str, tuple[str, ...]]:
-    """Return the names of the nodes that run each generation, by their last reports."""
+    """Return the names of the nodes that run each generation, by their last reports, or have files of it over NFS."""
     if not config_file.exists():
         return {}
     config = load_config(config_file)
     registry = load_registry(config.registry)
     words = load_words(config.reports, addresses=registry.addresses)
+    beats = load_heartbeats(config.reports, addresses=registry.addresses)
     running: dict[str, tuple[str, ...]] = {}
     for node in registry.nodes:
         word = latest_word(words, node.macs)
-        if word is not None and word.generation:
-            running[word.generation] = (*running.get(word.generation, ()), node.name)
+        mounted = {beats[mac].mounted for mac in node.macs if mac in beats}
+        for generation in sorted(filter(None, {word.generation if word else None, *mounted})):
+            running[generation] = (*running.get(generation, ()), node.name)
     return running

@@ -44,6 +44,12 @@ def test_a_node_whose_reports_are_rotated_away_is_ready(reports: Path, colon: st
     assert load_words(reports, addresses=ADDRESSES, only=[OTHER_MAC]) == {}
 
 
+@pytest.mark.parametrize(("detail", "mounted"), [("", None), (GENERATION, GENERATION), (f"{GENERATION}0", None)])
+def test_a_heartbeat_tells_what_a_node_has_over_nfs(detail: str, mounted: str | None) -> None:
+    beats = parse_heartbeats(line(stage="heartbeat", mac=ENCODED, detail=detail), addresses=ADDRESSES)
+    assert beats[MAC].mounted == mounted
+
+
 def test_no_machine_beats_for_another() -> None:
     addresses = {**ADDRESSES, OTHER_MAC: IPv4Address(OTHER_ADDRESS)}
     own = line(stage="heartbeat", mac=ENCODED)
