@@ -49,6 +49,12 @@ options:
     description: Patterns of names that may be published though they look like a secret.
     type: list
     elements: str
+  signing_key:
+    description:
+      - The file on the master with the private key that signs images, without a passphrase, and its public half beside
+        it, as C(ssh-keygen -t ed25519) makes them. Nodes boot only what it has signed then. By default, or empty, none.
+      - The tree needs OpenSSH 8.1 or later.
+    type: str
   keep:
     description:
       - How many generations to keep, the new one included, by default 3. The oldest go, the served one never does.

@@ -312,7 +312,7 @@ def rename(module: AnsibleModule, vnfs: Vnfs) -> dict[str, Any]:
     with held(first, writing=writing), held(second, writing=writing):
         plan = renaming.plan_rename(vnfs, target, config=Path(module.params["config"]))
         if writing:
-            renaming.apply_rename(plan)
+            renaming.apply_rename(plan, runner=CommandRunner())
     return {"vnfs": target.name, "rootfs": str(target.rootfs), **describe(plan), "phases": {}}
 
 

@@ -58,7 +58,7 @@ class Cache:
 def cache(wire: Any, tmp_path: Path, root: Path) -> Iterator[Cache]:
     def render(role: str, name: str, **variables: str) -> str:
         template = jinja2.Template((root / f"roles/{role}/templates/etc/nginx/conf.d/{name}.conf.j2").read_text())
-        return template.render(ansible_managed="by this test", **variables)
+        return str(template.render(ansible_managed="by this test", **variables))
 
     folders = {name: tmp_path / name for name in ("master", "cache", "kept", "state")}
     for folder in folders.values():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("nodes")]
 
+KEY = "/etc/perceus/image_key"
 DYING, CACHE = "10.17.5.1:8081", "10.17.5.1:8082"
 CONFIG = "/etc/perceus/cluster.json"
 # A server that takes half a minute for an image.
@@ -46,7 +47,9 @@ def servers(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     _configure(cluster, config, json.dumps({**json.loads(before), "image_servers": urls}))
     yield
     _configure(cluster, config, before)
-    cluster.run("master", "rm", "/etc/nginx/conf.d/perceus-image-cache.conf", "/etc/nginx/dying.conf")
+    drop_in = "/etc/systemd/system/nginx.service.d/perceus-image-cache.conf"
+    cluster.run("master", "rm", "/etc/nginx/conf.d/perceus-image-cache.conf", "/etc/nginx/dying.conf", drop_in)
+    cluster.run("master", "systemctl", "daemon-reload")
     cluster.run("master", "systemctl", "reload", "nginx.service")
     cluster.run("master", "rm", "-r", "/var/cache/perceus-images")
 
@@ -73,9 +76,31 @@ def test_a_node_goes_on_from_the_second_server_when_the_first_is_killed_in_mid_d
         "pivot",
         "ready",
     ]
-    assert reports[1]["detail"].startswith(f"{DYING}: curl: (")
+    assert reports[1]["detail"].replace("+", " ").startswith(f"{DYING}: curl: (")
     assert f"fetching the rest of http://{CACHE}/vnfs/debian/" in cluster.console("n101", 10000)
     # What the cache fetched of the master is the rest of the image, in slices.
     kept = int(cluster.run("master", "du", "--summarize", "--bytes", "/var/cache/perceus-images").split()[0])
     image = cluster.on_master("/var/lib/perceus/vnfs/debian/current/rootfs.squashfs").stat().st_size
     assert 0 < kept < image
+
+
+def test_a_node_boots_what_is_signed_by_the_key_that_its_initramfs_knows(cluster: Cluster) -> None:
+    cluster.run("master", f"ssh-keygen -q -t ed25519 -N '' -f {KEY}")
+    _sign_by(cluster, KEY)
+    try:
+        signed = cluster.on_master("/var/lib/perceus/vnfs/debian/current")
+        assert (signed / "SHA256SUMS.sig").exists()
+        since = cluster.power_cycle("n102")
+        cluster.wait_for_stage("n102", "ready", since=since)
+        cluster.wait_for_login("n102")
+        assert "the image's checksum is signed" in cluster.console("n102", 10000)
+        assert cluster.reports("n102", since)[-1]["generation"] == signed.readlink().name
+    finally:
+        _sign_by(cluster, "")
+        cluster.run("master", "rm", KEY, f"{KEY}.pub")
+
+
+def _sign_by(cluster: Cluster, key: str) -> None:
+    cluster.playbook("vnfs_configure", "--extra-vars", json.dumps({"configure": {"signing_key": key}}))
+    cluster.playbook("vnfs_publish")
+    cluster.run("master", "systemctl", "start", "perceus-reconcile.service")

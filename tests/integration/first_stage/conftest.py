@@ -25,7 +25,13 @@ GENERATION = "0123456789abcdef"
 NODE = Path("roles/vnfs_store/files/node")
 DRACUT_MODULES = NODE / "usr/lib/dracut/modules.d"
 # Sourced by the first stage
-PARTS = ("90perceus/fetch.sh", "90perceus/overlay.sh", "91perceus-nfs/nfs.sh", "91perceus-ram/ram.sh")
+PARTS = (
+    "90perceus/fetch.sh",
+    "90perceus/signature.sh",
+    "90perceus/overlay.sh",
+    "91perceus-nfs/nfs.sh",
+    "91perceus-ram/ram.sh",
+)
 PROGRAMS = ("cat", "curl", "env", "id", "ls", "mkdir", "sed", "sh", "tail", "tar", "timeout", "tr", "zstd")
 
 # What dracut gives its hooks, and a machine whose kernel has all drivers. Arguments: the first stage, the image's name
@@ -148,7 +154,11 @@ class FirstStage:
         """Write a file of the stage, in which names that a test has elsewhere are those."""
         file = self.folder / name
         file.parent.mkdir(exist_ok=True)
-        for there, here in (("/lib/dracut-lib.sh", "dracut-lib.sh"), ("/usr/lib/perceus-", "lib/perceus-")):
+        for there, here in (
+            ("/lib/dracut-lib.sh", "dracut-lib.sh"),
+            ("/etc/perceus/allowed_signers", "allowed_signers"),
+            ("/usr/lib/perceus-", "lib/perceus-"),
+        ):
             text = text.replace(there, str(self.folder / here))
         file.write_text(text.replace("> /dev/console", f">> {self.folder / 'console'}"))
         return file

@@ -16,6 +16,7 @@ from ..image.seen import save_seen
 from ..image.tree import walk_vnfs
 from ..phases import Phases, growth_on
 from ..publish.initramfs import DRACUT, Initramfs, provide_initramfs
+from ..publish.signing import load_signer
 from ..recipe.options import OPTION_NAMES
 from ..recipe.recipe import Plan, Recipe, load_recipe, parse_recipe, plain_recipe, save_recipe
 from ..sources import SOURCES, plain_source, want_source
@@ -138,7 +139,7 @@ def _prepare_initramfs(recipe: Recipe, vnfs: Vnfs, folder: Path, runner: Runner,
     names = frozenset(entry.name for entry in manifest.entries)
     if find_kernels(names) and DRACUT in names:
         release = find_kernel_release(names, wanted=recipe.options.kernel)
-        wanted = Initramfs(release, recipe.options, manifest.entries)
+        wanted = Initramfs(release, recipe.options, manifest.entries, load_signer(recipe.options.signing_key))
         provide_initramfs(wanted, vnfs, folder / "rootfs", folder, runner=runner)
     save_seen(vnfs.seen, seen)
 

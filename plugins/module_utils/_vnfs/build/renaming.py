@@ -13,13 +13,15 @@ from pathlib import Path
 
 from ..._errors import PerceusError
 from ..._files import sync_folder, write_atomically
+from ..._process import Runner
 from ..image.manifest import hash_stream
+from ..publish.signing import SUMS, sign_image
 from ..report.content import load_header
 from ..store import Vnfs, list_generations, refuse_mounts
 from ..work.session import refuse_others
 from .usage import refuse_users
 
-HEADER, SUMS = "image.json", "SHA256SUMS"
+HEADER = "image.json"
 
 
 @dataclass(frozen=True)
@@ -59,19 +61,19 @@ def plan_rename(vnfs: Vnfs, target: Vnfs, *, config: Path) -> RenamePlan:
     return RenamePlan(vnfs, target, "rename")
 
 
-def apply_rename(plan: RenamePlan) -> None:
+def apply_rename(plan: RenamePlan, *, runner: Runner) -> None:
     """Write the new name into the headers, then rename; needs both locks. Cut short, it can be done again."""
     if not plan.changed:
         return
     for generation in list_generations(plan.vnfs):
-        _rename_image(plan.vnfs.images / generation, plan.target.name)
+        _rename_image(plan.vnfs.images / generation, plan.target.name, runner)
     if plan.vnfs.mounted.exists():
         os.replace(plan.vnfs.mounted, plan.target.mounted)
     os.rename(plan.vnfs.folder, plan.target.folder)
     sync_folder(plan.target.folder.parent)
 
 
-def _rename_image(image: Path, name: str) -> None:
+def _rename_image(image: Path, name: str, runner: Runner) -> None:
     header = {**json.loads((image / HEADER).read_bytes()), "vnfs": name}
     write_atomically(image / HEADER, json.dumps(header, indent=1) + "\n")
     with (image / HEADER).open("rb") as stream:
@@ -79,3 +81,4 @@ def _rename_image(image: Path, name: str) -> None:
     lines = (image / SUMS).read_text().splitlines()
     sums = [f"{digest}  {HEADER}" if line.endswith(f"  {HEADER}") else line for line in lines]
     write_atomically(image / SUMS, "".join(f"{line}\n" for line in sums))
+    sign_image(image, header.get("options", {}).get("signing_key", ""), runner=runner)

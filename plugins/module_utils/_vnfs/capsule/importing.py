@@ -76,8 +76,8 @@ def plan_import(vnfs: Vnfs, archive: Archive, source: Capsule, *, force: bool, p
 def adopt(header: Header, source: Capsule) -> Recipe:
     """Return the recipe for a tree from a capsule."""
     stranger = parse_recipe({**header.recipe, "source": plain_source(source)})
-    # what may be published though it looks like a secret is for this master to say
-    options = replace(stranger.options, allow_secrets=())
+    # what may be published though it looks like a secret, and by whose key, is for this master to say
+    options = replace(stranger.options, allow_secrets=(), signing_key="")
     return Recipe(source=source, options=options, **{key: getattr(stranger, key) for key in TAKEN})
 
 

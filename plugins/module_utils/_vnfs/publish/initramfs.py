@@ -30,6 +30,7 @@ from ..work.sandbox import Sandbox
 
 INSIDE = "/run/perceus"  # where the folder that is lent is in the sandbox
 ARCHIVE = f"{INITRAMFS}.cpio"
+SIGNERS = "allowed_signers"
 MADE = "made.json"
 DRACUT = "usr/bin/dracut"
 # Where a file that comes or goes makes another initramfs. Elsewhere only those count that went into the last one.
@@ -58,16 +59,19 @@ class Made:
 
 @dataclass(frozen=True)
 class Initramfs:
-    """What initramfs is wanted: for which kernel, as which options say, from which tree."""
+    """What initramfs is wanted: for which kernel, as which options say, from which tree; and whose signature the first
+    stage insists on, if there is to be one.
+    """
 
     kernel_release: str
     options: Options
     entries: tuple[Entry, ...]
+    signer: str = ""
 
     def digest(self, names: Iterable[str]) -> str:
         """Return the digest, in hex, of what makes an initramfs that holds files of these names."""
         modules = tuple(f"{folder}/{self.kernel_release}/" for folder in MODULE_FOLDERS)
-        inside, digest = frozenset(names), hashlib.sha256(" ".join(self.build_argv()).encode())
+        inside, digest = frozenset(names), hashlib.sha256(" ".join((*self.build_argv(), self.signer)).encode())
         for entry in self.entries:
             if entry.name in inside or entry.name.startswith((*LOOKED_AT, *modules)):
                 facts = (entry.name, entry.kind, f"{entry.mode:o}", entry.sha256, entry.target)
@@ -80,9 +84,15 @@ class Initramfs:
             *("dracut", "--quiet", "--force", "--no-hostonly", "--no-hostonly-cmdline", "--reproducible"),
             *("--no-early-microcode", "--compress", f"zstd -{self.options.compression_level} -T0"),
             *("--modules", " ".join(("base", *self.options.dracut_modules))),
+            *self._signing_argv(),
             *("--tmpdir", "/tmp"),  # noqa: S108 - the sandbox's own
             *("--kver", self.kernel_release, f"{INSIDE}/{INITRAMFS}"),
         ]
+
+    def _signing_argv(self) -> list[str]:
+        if not self.signer:
+            return []
+        return ["--install", "ssh-keygen", "--include", f"{INSIDE}/{SIGNERS}", f"/etc/perceus/{SIGNERS}"]
 
 
 def provide_initramfs(wanted: Initramfs, vnfs: Vnfs, rootfs: Path, target: Path, *, runner: Runner) -> None:
@@ -96,6 +106,7 @@ def provide_initramfs(wanted: Initramfs, vnfs: Vnfs, rootfs: Path, target: Path,
         os.link(kept / INITRAMFS, target / INITRAMFS)
         return
     with lent_folder(target) as lent:
+        (lent / SIGNERS).write_text(wanted.signer)
         sandbox = Sandbox(rootfs, runner, read_only=True, lent={lent: INSIDE})
         sandbox(wanted.build_argv())
         names = _list_names(sandbox)

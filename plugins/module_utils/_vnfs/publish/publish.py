@@ -42,6 +42,7 @@ from ..work.sandbox import Sandbox
 from .hybrid import TEXT, Hybrid, render_hybrid_additions, render_text_additions, split
 from .initramfs import INSIDE, Initramfs, lent_folder, provide_initramfs, take_file
 from .retention import Retention, Running, plan_retention
+from .signing import SUMS, load_signer, sign_image
 from .squashfs import pack_squashfs
 
 SETFACL = "usr/bin/setfacl"
@@ -63,6 +64,7 @@ class Plan:
     generation: str
     current: str | None
     published: tuple[str, ...]
+    signer: str = ""
     epoch: int | None = None
     seen: Seen = field(default_factory=Seen)
     running: Running = field(default_factory=dict)
@@ -75,7 +77,7 @@ class Plan:
 
     @property
     def initramfs(self) -> Initramfs:
-        return Initramfs(self.kernel_release, self.options, self.manifest.entries)
+        return Initramfs(self.kernel_release, self.options, self.manifest.entries, self.signer)
 
     @cached_property
     def hybrid(self) -> Hybrid | None:
@@ -109,7 +111,8 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None, ru
     manifest, seen = walk_vnfs(vnfs, recipe, phases=phases)
     _refuse_secrets(vnfs, [secret for secret in manifest.secrets if not allow.match(secret.name, is_folder=False)])
     _require_acl_tools(vnfs, manifest)
-    generation = manifest.generation(options.shaping)
+    signer = load_signer(options.signing_key)
+    generation = manifest.generation((*options.shaping, *([signer] if signer else [])))
     published, current = list_generations(vnfs), current_generation(vnfs)
     if generation in published and not is_whole(vnfs.images / generation, vnfs=vnfs.name):
         published.remove(generation)
@@ -122,6 +125,7 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None, ru
         generation=generation,
         current=current if current in published else None,
         published=tuple(published),
+        signer=signer,
         epoch=recipe.source_date_epoch,
         running=running or {},
     )
@@ -209,6 +213,7 @@ def apply_publish(plan: Plan, vnfs: Vnfs, *, runner: Runner, phases: Phases | No
                 describing.result()
             with phases.measured("describe"):
                 _describe_image(plan, image)
+                sign_image(image, plan.options.signing_key, runner=runner)
             vnfs.images.mkdir(mode=0o755, exist_ok=True)
             if (vnfs.images / plan.generation).exists():  # and is not whole
                 remove_generation(vnfs, plan.generation)
@@ -307,7 +312,7 @@ def _describe_image(plan: Plan, image: Path) -> None:
     write_atomically(image / "image.json", json.dumps(header, indent=1) + "\n")
     facts["image.json"] = _file_facts(image / "image.json")
     sums = "".join(f"{fact['sha256']}  {name}\n" for name, fact in facts.items())
-    write_atomically(image / "SHA256SUMS", sums)
+    write_atomically(image / SUMS, f"# generation {plan.generation}\n{sums}")
 
 
 def _sync_file(file: Path) -> None:

@@ -23,8 +23,8 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*", re.ASCII)
 @dataclass(frozen=True)
 class Options:
     """``kernel`` is the release to boot, empty for the newest in the tree; ``kernel_args`` are those of every node that
-    boots the image; ``keep`` is how many generations stay, the served one always among them; ``overrides`` are other
-    options for groups and nodes.
+    boots the image; ``signing_key`` is the file of the private key that signs it, empty for none; ``keep`` is how many
+    generations stay, the served one always among them; ``overrides`` are other options for groups and nodes.
     """
 
     kernel: str = ""
@@ -35,6 +35,7 @@ class Options:
     exclude: tuple[str, ...] = ()
     livesync_skip: tuple[str, ...] = ()
     allow_secrets: tuple[str, ...] = ()
+    signing_key: str = ""
     keep: int = 3
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -54,6 +55,10 @@ class Options:
         for patterns in (self.hybridize, self.exclude, self.livesync_skip, self.allow_secrets):
             compile_patterns(patterns)
         parse_overrides(self.overrides)
+        if self.signing_key and not self.signing_key.startswith("/"):
+            raise PerceusError(f"Cannot sign images by {self.signing_key!r}: not an absolute path")
+        if self.signing_key and self.root_mode == "nfs":
+            raise PerceusError("Cannot sign images that nodes read over NFS: they never see all of it")
         if self.keep < 1:
             raise PerceusError("Cannot keep fewer generations than the one that is served")
 

@@ -31,7 +31,7 @@ STRANGER = Recipe(
     packages=("sudo",),
     authorized_keys=("ssh-ed25519 AAAA stranger",),
     root_password_hash="$y$j9T$salt$hash",  # noqa: S106
-    options=Options(kernel_args="quiet", allow_secrets=("/etc/**",)),
+    options=Options(kernel_args="quiet", allow_secrets=("/etc/**",), signing_key="/etc/key"),
 )
 HEADER = Header("debian", "0" * 16, "", 1, 1, "0" * 64, plain_recipe(STRANGER))
 RECIPE = Recipe(SOURCE, node_files="1" * 64, packages=("sudo",), options=Options(kernel_args="quiet"))

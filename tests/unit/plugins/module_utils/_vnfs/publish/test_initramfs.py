@@ -64,6 +64,15 @@ def test_the_command_line() -> None:
     ]
 
 
+def test_who_may_sign_is_in_the_first_stage_of_signed_images_only() -> None:
+    signed = replace(WANTED, signer="perceus-image ssh-ed25519 AAAA\n")
+    assert "ssh-keygen" in signed.build_argv() and "ssh-keygen" not in WANTED.build_argv()
+    digests = {
+        wanted.digest(NAMES) for wanted in (WANTED, signed, replace(signed, signer="perceus-image ssh-ed25519 BBBB\n"))
+    }
+    assert len(digests) == 3
+
+
 def test_a_first_stage_has_what_its_root_mode_needs_and_no_more() -> None:
     assert "base perceus perceus-ram" in replace(WANTED, options=Options(root_mode="ram")).build_argv()
 

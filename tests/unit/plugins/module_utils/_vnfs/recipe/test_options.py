@@ -8,7 +8,15 @@ from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.recipe.optio
 
 @pytest.mark.parametrize(
     "bad",
-    [{"kernel_args": "a;b && c"}, {"compression": "gzip"}, {"keep": 0}, {"kernel": "../x"}, {"root_mode": "tape"}],
+    [
+        {"kernel_args": "a;b && c"},
+        {"compression": "gzip"},
+        {"keep": 0},
+        {"kernel": "../x"},
+        {"root_mode": "tape"},
+        {"signing_key": "key"},
+        {"signing_key": "/key", "root_mode": "nfs"},
+    ],
 )
 def test_options_that_cannot_be_are_refused(bad: dict[str, str]) -> None:
     with pytest.raises(PerceusError, match="Cannot"):

@@ -22,6 +22,7 @@ install() {
     inst_simple "$systemdutildir/network/99-default.link"
     inst_script "$moddir/perceus-root.sh" /usr/sbin/perceus-root
     inst_script "$moddir/fetch.sh" /usr/lib/perceus-fetch.sh
+    inst_script "$moddir/signature.sh" /usr/lib/perceus-signature.sh
     inst_script "$moddir/overlay.sh" /usr/lib/perceus-overlay.sh
     inst_hook cmdline 20 "$moddir/claim-root.sh"
     inst_hook mount 50 "$moddir/mount-root.sh"

@@ -125,7 +125,7 @@ fetch_image() {
     mount -t tmpfs -o "size=$size,mode=0700" perceus-image "$STATE/image"
     report fetch
     # shellcheck disable=SC2086 # a URL for each server
-    if fetch "$IMAGE" "$wanted" "the image" "" $urls; then
+    if take_signed_sum && fetch "$IMAGE" "$wanted" "the image" "" $urls; then
         report verified
         return 0
     fi
