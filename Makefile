@@ -14,7 +14,7 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption bench-inventory bench-node bench-storm clean setup collection
+.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption bench-boot bench-inventory bench-node bench-storm clean setup collection
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ bench: collection ## how long building and publishing take, beside the programs 
 
 bench-adoption: collection ## how soon a thousand new machines have names, and what dnsmasq makes of it
 	$(VENV)/bin/python tests/bench/adoption.py
+
+bench-boot: collection ## how a node boots, beside a whole root in an initramfs, live-boot and livenet; an hour
+	$(VENV)/bin/python tests/bench/boot.py
 
 bench-node: collection ## how long one call of the module node takes with 10,000 nodes, beside ping
 	$(VENV)/bin/python tests/bench/node.py
