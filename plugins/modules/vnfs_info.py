@@ -118,10 +118,10 @@ vnfs:
       sample: 152043520
     memory_floor:
       description:
-        - The least memory with which a node can boot it, for root file system, initramfs and what the system needs to
-          come up. Firmware and kernel take some more.
+        - The least memory with which a node can boot it, for kernel, unpacked initramfs, root file system and what the
+          first stage asks for beside it.
       type: int
-      sample: 220463104
+      sample: 284300000
     generations:
       description: The published generations, oldest first.
       type: list

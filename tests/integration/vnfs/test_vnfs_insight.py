@@ -68,7 +68,8 @@ def test_a_vnfs_is_described(image: Master, served: str) -> None:
     assert (found["source"], found["tree"], found["current"]) == ("mmdebstrap", True, served)
     assert found["options"]["keep"] == {"value": 3, "origin": "default"}
     assert found["image_size"] == (current / "rootfs.squashfs").stat().st_size
-    assert found["memory_floor"] == found["image_size"] + (current / "initramfs.img").stat().st_size + 64 * 1024**2
+    first_stage = int((current / "initramfs.img").stat().st_size * 2.5) + 70 * 1024**2
+    assert found["memory_floor"] == first_stage + found["image_size"] + 24 * 1024**2
     assert [entry["generation"] for entry in found["generations"] if entry["current"]] == [served]
     sizes = found["sizes"]
     assert sizes["tree_size"] == found["generations"][-1]["tree_size"]

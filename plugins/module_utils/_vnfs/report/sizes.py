@@ -22,7 +22,9 @@ from .content import Header
 from .packages import Installed
 
 MIB = 1024 * 1024  # bytes
-HEADROOM = 64 * MIB  # as HEADROOM_KIB of the nodes' first stage, perceus-root
+HEADROOM = 24 * MIB  # as HEADROOM_KIB of the nodes' first stage, perceus-root
+KERNEL = 70 * MIB  # what x86-64 kernels of Debian 12 hold when the first stage looks
+INITRAMFS_UNPACKED = 2.5  # beside its compressed size
 MEMORY_SIZES = tuple(size * MIB for size in (256, 512, 1024, 2048))
 # initrd_addr_max of x86 kernels: https://www.kernel.org/doc/html/latest/arch/x86/boot.html
 INITRD_END = 0x7FFFFFFF
@@ -62,13 +64,13 @@ class Saving:
 
 
 def memory_floor(header: Header) -> int:
-    """Return the least memory, in bytes, with which a node can boot the image: what its first stage asks for.
-
-    Firmware and kernel take some more.
+    """Return the least memory, in bytes, with which a node can boot the image: what it holds when its first stage asks
+    for what the image takes, and that.
     """
     image = header.size_of(ROOT) if header.root_mode != "nfs" else 0
     unpacked = unpacked_size(files=header.tree_files, size=header.tree_size) if header.root_mode == "ram" else 0
-    return image + unpacked + header.size_of(INITRAMFS) + HEADROOM
+    first_stage = KERNEL + int(header.size_of(INITRAMFS) * INITRAMFS_UNPACKED)
+    return first_stage + image + unpacked + HEADROOM
 
 
 def find_limits(header: Header) -> Iterator[Limit]:

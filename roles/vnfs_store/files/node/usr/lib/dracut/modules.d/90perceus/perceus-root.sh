@@ -9,7 +9,7 @@
 
 STATE=/run/perceus
 IMAGE=$STATE/image/rootfs.squashfs
-HEADROOM_KIB=65536 # what the kernel and systemd need beside the image to come up
+HEADROOM_KIB=24576 # what is needed beside the image; systemd gets what the first stage itself held as well
 LONGEST_PAUSE=60   # seconds, before jitter
 
 say() {
