@@ -117,10 +117,10 @@ class Cluster:
     def console(self, name: str, lines: int = 60) -> str:
         return console.tail(self.lab.console(self.lab.machine(name)), lines)
 
-    def power_cycle(self, name: str, *, firmware: str = "bios") -> int:
-        """Pull the plug and power on, as a machine with this firmware; return where the report log ended before."""
+    def power_cycle(self, name: str, **hardware: Any) -> int:
+        """Pull the plug and power on, as a machine that differs in this; return where the report log ended before."""
         since = self.log_end
-        node.reset(self.lab, replace(self.lab.machine(name), firmware=firmware))
+        node.reset(self.lab, replace(self.lab.machine(name), **hardware))
         return since
 
 
