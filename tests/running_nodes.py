@@ -111,10 +111,12 @@ class RunningNode:
 
     def kill(self, program: str) -> None:
         """Kill whatever runs on it under this name."""
-        own = os.readlink(f"/proc/{self.init}/ns/pid")
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # it has gone, or is not ours to look at
-                if os.readlink(process / "ns/pid") == own and (process / "comm").read_text() == f"{program}\n":
+        pending = [str(self.init)]
+        while pending:
+            process = Path("/proc", pending.pop())
+            with contextlib.suppress(OSError):  # it has gone
+                pending += (process / "task" / process.name / "children").read_text().split()
+                if (process / "comm").read_text() == f"{program}\n":
                     os.kill(int(process.name), signal.SIGKILL)
 
     def look(self) -> list[tuple[Any, ...]]:
@@ -193,8 +195,8 @@ class Cluster:
         manifest = walk_tree(tree.root)
         (self.folder / "acls").write_bytes(os.fsencode(manifest.acls))
         more = ["-p", f"{ACLS} F 0 444 0 0 cat {self.folder}/acls"] if manifest.acls else []
-        pack = ["mksquashfs", str(tree.root), str(root), "-quiet", "-no-progress", "-comp", "zstd", *more]
-        subprocess.run(pack, check=True)
+        fast = ["-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "1"]
+        subprocess.run(["mksquashfs", str(tree.root), str(root), *fast, *more], check=True)
         (image / "vmlinuz").write_text(kernel)
         (image / "initramfs.img").touch()
         (image / "manifest.json").write_text(manifest.render())
@@ -271,11 +273,11 @@ class Cluster:
         with self.config.reports.open("a") as log:
             log.write(json.dumps(line) + "\n")
 
-    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run a program on the master's end of the wire."""
+    def run(self, *argv: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a program on the master's end of the wire, for so many seconds at most."""
         own_etc = ["unshare", "--mount", "sh", "-c", WITH_OWN_ETC, "sh", str(self.etc), str(self.folder / "etc.work")]
         return subprocess.run(
-            self.wire.master.command(*own_etc, *argv), capture_output=True, text=True, check=False, timeout=120
+            self.wire.master.command(*own_etc, *argv), capture_output=True, text=True, check=False, timeout=timeout
         )
 
     def run_identity(self) -> subprocess.CompletedProcess[str]:

@@ -159,8 +159,8 @@ class Push:
         drift = self.drift_of(login.name)
         if drift:
             raise NoDeltaError(f"it has drifted: {drift}")
-        if node.unfinished not in ("", node.generation, self.source.generation):
-            raise NoDeltaError("another livesync has not ended on it")
+        if node.unfinished not in ("", node.generation):  # rsync may have left files of its own, of any name
+            raise NoDeltaError("a livesync was cut short on it")
         if node.generation == self.source.generation:
             return Transfer((), 0)
         try:
