@@ -21,14 +21,14 @@ def running(lab: Lab, machine: Machine) -> bool:
 
 
 def start(lab: Lab, machine: Machine) -> None:
-    """Power a machine on; its console log begins anew, its disk is kept and is blank at first."""
+    """Power a machine on; its console log begins anew, its disks are kept and are blank at first."""
     if running(lab, machine):
         return
     if not lab.part("master").populated():
         raise LabError(f"Cannot start {machine.name!r}: the lab is not up")
-    disk = lab.disk(machine)
-    with disk.open("ab") as image:
-        image.truncate(machine.disk << 20)
+    for number in range(1, machine.disks + 1):
+        with lab.disk(machine, number).open("ab") as image:
+            image.truncate(machine.disk << 20)
     lab.console(machine).write_bytes(b"")
     process.start(
         network.inside(lab.switch, _build_qemu_argv(lab, machine, network.plug(lab, machine))),
@@ -73,8 +73,10 @@ def _build_qemu_argv(lab: Lab, machine: Machine, tap: str) -> list[str]:
         "-device", "virtio-rng-pci",
         "-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no",
         "-device", f"virtio-net-pci,netdev=net,mac={machine.mac},bootindex=0{rom}",
-        "-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={lab.disk(machine)}",
-        "-device", "virtio-blk-pci,drive=disk,bootindex=1",
+        *(word for number in range(1, machine.disks + 1) for word in (
+            "-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file={lab.disk(machine, number)}",
+            "-device", f"virtio-blk-pci,drive=disk{number},serial={machine.name}-{number},bootindex={number}",
+        )),
     ]  # fmt: skip
 
 

@@ -20,7 +20,8 @@ NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 
 @dataclass(frozen=True)
 class Machine:
-    """A bare machine: a NIC that boots from the network and a blank disk. ``memory`` and ``disk`` are in MiB.
+    """A bare machine: a NIC that boots from the network and blank disks. ``memory`` and ``disk`` are in MiB; the first
+    disk's serial is ``NAME-1``, the second one's ``NAME-2``.
 
     ``firmware`` is ``bios``, ``uefi``, or ``secure``: UEFI that boots what is signed by Microsoft's keys only.
     """
@@ -29,6 +30,7 @@ class Machine:
     mac: str
     memory: int = 1024
     disk: int = 2048
+    disks: int = 1
     firmware: str = "bios"
 
 
@@ -90,8 +92,8 @@ class Lab:
     def console(self, machine: Machine) -> Path:
         return self.folder / f"{machine.name}.console"
 
-    def disk(self, machine: Machine) -> Path:
-        return self.folder / f"{machine.name}.disk"
+    def disk(self, machine: Machine, number: int = 1) -> Path:
+        return self.folder / f"{machine.name}.{number}.disk"
 
     def variables(self, machine: Machine) -> Path:
         """What UEFI firmware remembers."""

@@ -27,8 +27,9 @@ options:
         much memory as the tree, and while the node boots that of the packed image too.
       - V(nfs) is as V(overlay), but the packed image stays on an NFS server, from which a node reads what it needs. The
         role P(perceus.cluster.nfs_server#role) makes the master one.
+      - V(disk) is an installation on the node's disk, made once, from which the node boots from then on. See O(disk).
     type: str
-    choices: [overlay, ram, nfs]
+    choices: [overlay, ram, nfs, disk]
   hybridize:
     description:
       - Patterns of names that are to leave the image for a second one, which nodes mount over NFS, as the role
@@ -59,10 +60,20 @@ options:
     description:
       - How many generations to keep, the new one included, by default 3. The oldest go, the served one never does.
     type: int
+  disk:
+    description:
+      - How nodes are installed where O(root_mode=disk).
+      - C(disks) is a list of one disk, or of two for a RAID 1, each said by conditions with commas between them. These
+        are C(/dev/…), a name such as those in C(/dev/disk/by-id), C(serial=SERIAL), C(size=MIN-MAX) in GiB, and
+        C(any), the default, which is the only disk that there is.
+      - C(filesystem) is C(ext4), the default, or C(xfs). C(swap) and C(root) are sizes in MiB. By default there is no
+        swap, and the root takes the whole disk. C(data) is a folder on which the rest is mounted.
+    type: dict
   overrides:
     description:
-      - Other C(kernel_args) and C(livesync_skip) for groups and nodes, as C(groups) and C(nodes), each a dictionary of
-        these options by name. A node's own come first, then its group's, then the VNFS's.
+      - Other C(kernel_args), C(livesync_skip) and C(disk) for groups and nodes, as C(groups) and C(nodes), each a
+        dictionary of these options by name. A node's own come first, then its group's, then the VNFS's. What is not
+        said in C(disk) is as for the VNFS.
       - They hold at once, without publishing.
     type: dict
 """

@@ -20,7 +20,7 @@ from ._errors import PerceusError
 from ._lines import lines_with
 from ._names import parse_mac
 
-STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "livesync")
+STAGES = ("fetch", "verified", "pivot", "ready", "refused", "retry", "nomem", "install", "installed", "livesync")
 UP = ("ready", "livesync")  # the stages at which a node's own users can be at work
 # Not how far a boot is, but how the running node is: ``detail`` says what is so, an empty one that it is so no more.
 CONDITIONS = ("disk_failed", "drifted", "needs_reboot", "script_failed")

@@ -100,8 +100,10 @@ options:
       - V(replaced) puts the machine O(replacement) in the place of the node, which keeps its name, address, group, ssh
         host key and whatever else is known of it, and loses its MAC addresses.
       - V(renamed) gives a node the name O(new_name). It keeps all else, its address too.
+      - V(reinstalled) has the nodes, of a VNFS in root mode C(disk), be installed anew, once, when they boot next,
+        whatever is on their disks. V(kept) takes that back of those that have not begun.
     type: str
-    choices: [present, added, declared, absent, replaced, renamed]
+    choices: [present, added, declared, absent, replaced, renamed, reinstalled, kept]
     default: present
   replacement:
     description: A MAC address of the new machine, or the node as which it was adopted, which is no more then.
@@ -148,6 +150,11 @@ EXAMPLES = r"""
     name: n105
     state: replaced
     replacement: n140
+
+- name: Install nodes on their disks anew when they boot next
+  perceus.cluster.node:
+    name: n[110-119]
+    state: reinstalled
 
 - name: Remove nodes
   perceus.cluster.node:
@@ -196,6 +203,10 @@ from ansible_collections.perceus.cluster.plugins.module_utils._nodes.declare imp
     rename_node,
     replace_node,
 )
+from ansible_collections.perceus.cluster.plugins.module_utils._nodes.installations import (
+    order_reinstall,
+    withdraw_reinstall,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._nodes.registry import Registry
 
 NODE = {
@@ -218,7 +229,7 @@ ARGUMENTS = {
     "nodes": {"type": "list", "elements": "dict", "options": NODE, "required_one_of": NEEDED},
     "state": {
         "type": "str",
-        "choices": ["present", "added", "declared", "absent", "replaced", "renamed"],
+        "choices": ["present", "added", "declared", "absent", "replaced", "renamed", "reinstalled", "kept"],
         "default": "present",
     },
     "replacement": {"type": "str"},
@@ -241,6 +252,10 @@ def decide(params: dict[str, Any], registry: Registry, means: Means) -> Plan:
         return Plan(registry, replace_node(registry, name, params["replacement"], means.config))
     if state == "renamed":
         return Plan(registry, rename_node(registry, name, params["new_name"]), (name, params["new_name"]))
+    if state == "reinstalled":
+        return Plan(registry, order_reinstall(registry, name, new_token=means.new_machine_id))
+    if state == "kept":
+        return Plan(registry, withdraw_reinstall(registry, name))
     if state == "added":
         return Plan(registry, add_nodes(registry, take_entries(params), means))
     return Plan(registry, declare_nodes(registry, take_entries(params), means, all_of_them=state == "declared"))
@@ -255,6 +270,8 @@ def main() -> None:
             ("state", "declared", ["nodes"]),
             ("state", "replaced", ["name", "replacement"]),
             ("state", "renamed", ["name", "new_name"]),
+            ("state", "reinstalled", ["name"]),
+            ("state", "kept", ["name"]),
         ],
         supports_check_mode=True,
     )
@@ -264,7 +281,7 @@ def main() -> None:
             means.config,
             lambda registry: decide(module.params, registry, means),
             check=module.check_mode,
-            touches_keys=module.params["state"] not in ("present", "added"),
+            touches_keys=module.params["state"] in ("declared", "absent", "replaced", "renamed"),
         )
     except PerceusError as error:
         module.fail_json(msg=str(error), **error.details)

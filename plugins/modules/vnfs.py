@@ -142,6 +142,21 @@ EXAMPLES = r"""
       suite: trixie
     kernel_package: linux-image-cloud-amd64
 
+- name: Build a VNFS that is installed on the only disk of its nodes, and on two disks of login nodes
+  perceus.cluster.vnfs:
+    name: stateful
+    packages: [dosfstools, e2fsprogs, xfsprogs, mdadm, grub2-common, grub-pc-bin, grub-efi-amd64-bin]
+    root_mode: disk
+    disk:
+      root: 20480
+      swap: 4096
+      data: /srv
+    overrides:
+      groups:
+        login:
+          disk:
+            disks: [serial=ABC1, serial=ABC2]
+
 - name: Build a VNFS of Ubuntu on a master that runs Debian and has the package ubuntu-keyring
   perceus.cluster.vnfs:
     name: ubuntu
@@ -296,6 +311,7 @@ ARGUMENTS = {
     "livesync_skip": STRINGS,
     "allow_secrets": {**STRINGS, "no_log": False},
     "keep": {"type": "int", "no_log": False},
+    "disk": {"type": "dict"},
     "overrides": {"type": "dict"},
     "state": {"type": "str", "choices": ["present", "rebuilt", "absent", "renamed"], "default": "present"},
     "new_name": {"type": "str"},

@@ -54,11 +54,34 @@ def render_start(config: ClusterConfig) -> str:
 
 def render_boot(boot: Booting, image: Image) -> str:
     """Return the file with which a node boots ``image``."""
-    kernel, initramfs = (_on_master(f"/kernels/{link_name(image, file)}", boot.config) for file in (KERNEL, INITRAMFS))
-    arguments = " ".join(f"'{argument}'" for argument in boot.kernel_args(image).split())
+    return _script(boot, *_speak_on(boot.console), *_boot_image(boot, image))
+
+
+def render_installed(boot: Booting, image: Image) -> str:
+    """Return the file of a node that is installed on its disk; if that is gone, its first stage says so."""
     return _script(
         boot,
         *_speak_on(boot.console),
+        f"echo 'perceus: {boot.name} boots from its own disk'",
+        *_boot_disk(),
+        "echo 'perceus: cannot boot from it; looking at it'",
+        *_boot_image(boot, image),
+    )
+
+
+def _boot_disk() -> tuple[str, ...]:
+    """What boots the first disk that has a loader where firmware looks, and falls through if it cannot."""
+    return (
+        f"if search --no-floppy --file --set=disk {_ON_DISK}; then",
+        f"  if chainloader ($disk){_ON_DISK}; then boot; fi",
+        "fi",
+    )
+
+
+def _boot_image(boot: Booting, image: Image) -> tuple[str, ...]:
+    kernel, initramfs = (_on_master(f"/kernels/{link_name(image, file)}", boot.config) for file in (KERNEL, INITRAMFS))
+    arguments = " ".join(f"'{argument}'" for argument in boot.kernel_args(image).split())
+    return (
         f"echo 'perceus: {boot.name} boots VNFS {image.vnfs}, generation {image.generation}'",
         f"if linux {kernel} {arguments}; then",
         f"  if initrd {initramfs}; then boot; fi",
@@ -73,9 +96,7 @@ def render_local(boot: Booting) -> str:
     return _script(
         boot,
         f"echo 'perceus: {boot.name} boots from its own disk'",
-        f"if search --no-floppy --file --set=disk {_ON_DISK}; then",
-        f"  if chainloader ($disk){_ON_DISK}; then boot; fi",
-        "fi",
+        *_boot_disk(),
         "exit",
     )
 

@@ -7,19 +7,20 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .._errors import PerceusError
 from .._names import parse_kernel_args
+from .disk import Disk, parse_disk
 from .overrides import Overrides, load_overrides
 
 FORMAT = "perceus-image"
 VERSION = 1
 KERNEL, INITRAMFS, ROOT, HYBRID = "vmlinuz", "initramfs.img", "rootfs.squashfs", "hybrid.squashfs"
-ROOT_MODES = ("overlay", "ram", "nfs")
+ROOT_MODES = ("overlay", "ram", "nfs", "disk")
 PAGE = 4096  # bytes; in memory each file takes whole ones, and some of the kernel's
 LARGEST_HEADER = 1024 * 1024  # bytes
 
@@ -31,7 +32,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 class Image:
     """What a node must know to boot a generation. ``sha256`` and ``size`` (bytes) are those of the root file system,
     which takes ``unpacked`` bytes of memory where it is unpacked; ``hybrid`` is the size of what leaves it for a second
-    image, 0 when there is none; ``overrides`` are the VNFS's of now.
+    image, 0 when there is none; ``disk`` are the options of an installation; ``overrides`` are the VNFS's of now.
     """
 
     vnfs: str
@@ -42,6 +43,7 @@ class Image:
     root_mode: str = "overlay"
     unpacked: int = 0
     hybrid: int = 0
+    disk: Mapping[str, Any] = field(default_factory=dict)
     overrides: Overrides = field(default_factory=Overrides)
 
     def kernel_args_for(self, *, group: str, node: str) -> tuple[str, str]:
@@ -52,6 +54,11 @@ class Image:
     def over_nfs(self) -> tuple[str, ...]:
         """The files that nodes do not fetch but mount."""
         return ((ROOT,) if self.root_mode == "nfs" else ()) + ((HYBRID,) if self.hybrid else ())
+
+    def disk_for(self, *, group: str, node: str) -> Disk:
+        """Return how a node is installed; what is said of it, or else of its group, wins option by option."""
+        own = self.overrides.find("disk", group=group, node=node)
+        return parse_disk(self.disk, own[0] if own else {})
 
     def folder(self, store: Path) -> Path:
         """Return where the generation's files are."""
@@ -107,6 +114,7 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
         unpacked = unpacked_size(files=int(fields["tree_files"]), size=int(fields["tree_size"]))
         sha256, size = root["sha256"], root["size"]
         hybrid = int(fields["files"][HYBRID]["size"]) if HYBRID in fields["files"] else 0
+        disk = fields.get("options", {}).get("disk", {})
         present = {KERNEL, INITRAMFS} <= set(fields["files"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _broken(vnfs, f"image.json of {generation} is not what it should be ({error})") from error
@@ -118,9 +126,10 @@ def parse_image(header: str | bytes, *, vnfs: str, generation: str) -> Image:
         raise _broken(vnfs, f"image.json of {generation} lacks kernel, initramfs or size")
     if root_mode not in ROOT_MODES:
         raise _broken(vnfs, f"image.json of {generation} has root mode {root_mode!r}, which this master does not know")
+    parse_disk(disk)
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
         raise _broken(vnfs, f"image.json of {generation} has no SHA-256 of {ROOT}")
-    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size, root_mode, unpacked, hybrid)
+    return Image(vnfs, generation, parse_kernel_args(kernel_args), sha256, size, root_mode, unpacked, hybrid, disk)
 
 
 def _broken(vnfs: str, why: str) -> PerceusError:

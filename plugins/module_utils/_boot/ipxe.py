@@ -53,9 +53,34 @@ def render_default(config: ClusterConfig) -> str:
 
 def render_boot(boot: Booting, image: Image) -> str:
     """Return the script with which a node boots ``image``."""
+    return _script(*_boot_image(boot, image))
+
+
+def render_installed(boot: Booting, image: Image) -> str:
+    """Return the script of a node that is installed on its disk; if that is gone, its first stage says so."""
+    return _script(
+        f"echo perceus: {boot.name} boots from its own disk",
+        *_boot_disk(boot),
+        "echo perceus: cannot boot from it; looking at it",
+        *_boot_image(boot, image),
+    )
+
+
+def _boot_disk(boot: Booting) -> tuple[str, ...]:
+    """What boots the first disk, for UEFI the first that has a loader where firmware looks; falls through if it cannot.
+
+    UEFI firmware itself would try all its other ways to boot from the network first.
+    """
+    return (
+        f"iseq ${{platform}} efi && chain --autofree {boot.config.loader_url('local.efi')} ||",
+        "iseq ${platform} efi || sanboot --no-describe --drive 0x80 ||",
+    )
+
+
+def _boot_image(boot: Booting, image: Image) -> tuple[str, ...]:
     kernel = boot.config.image_url(image.vnfs, image.generation, KERNEL)
     initramfs = boot.config.image_url(image.vnfs, image.generation, INITRAMFS)
-    return _script(
+    return (
         f"echo perceus: {boot.name} boots VNFS {image.vnfs}, generation {image.generation}",
         "imgfree",
         f"kernel {kernel} initrd={INITRAMFS} {boot.kernel_args(image)} || goto failed",
@@ -68,11 +93,12 @@ def render_boot(boot: Booting, image: Image) -> str:
 
 
 def render_local(boot: Booting) -> str:
-    """Return the script of a node that boots from its first disk: UEFI firmware goes on to it if iPXE failed."""
+    """Return the script of a node that boots from its first disk, or what UEFI firmware has next if there is none."""
     return _script(
         f"echo perceus: {boot.name} boots from its own disk",
+        *_boot_disk(boot),
         "iseq ${platform} efi && exit 1 ||",
-        "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again",
+        "echo perceus: cannot boot from it; trying again",
         *_try_own_again(boot),
     )
 

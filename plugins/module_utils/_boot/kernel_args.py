@@ -62,10 +62,17 @@ def _root_args(node: Node, image: Image, config: ClusterConfig) -> list[str]:
     """Return what makes the image the root in another way than the usual one."""
     return [
         *([f"perceus.root={image.root_mode}"] if image.root_mode != "overlay" else []),
-        *([f"perceus.unpacked={image.unpacked}"] if image.root_mode == "ram" else []),
+        *([f"perceus.unpacked={image.unpacked}"] if image.root_mode in ("ram", "disk") else []),
         *([f"perceus.hybrid={image.hybrid}"] if image.hybrid else []),
         *(_nfs_args(node, config) if image.over_nfs else []),
+        *(_disk_args(node, image) if image.root_mode == "disk" else []),
     ]
+
+
+def _disk_args(node: Node, image: Image) -> list[str]:
+    """Return which disk is meant, how it is divided, and the token, if the node is to be installed anew."""
+    disk = image.disk_for(group=node.group, node=node.name)
+    return [*disk.kernel_args, *([f"perceus.reinstall={node.reinstall}"] if node.reinstall else [])]
 
 
 def _nfs_args(node: Node, config: ClusterConfig) -> list[str]:

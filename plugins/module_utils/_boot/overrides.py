@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a VNFS has otherwise for a group or a node: ``overrides.json``, which stands beside ``vnfs.yml`` and follows it.
 
-{"groups": {"gpu": {"kernel_args": "…", "livesync_skip": ["…"]}}, "nodes": {"n101": {"kernel_args": "…"}}}
+{"groups": {"gpu": {"kernel_args": "…", "livesync_skip": ["…"]}}, "nodes": {"n101": {"disk": {"disks": ["…"]}}}}
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from .._errors import PerceusError
 from .._names import parse_group_name, parse_kernel_args, parse_node_name
 from .._vnfs.image.patterns import compile_patterns
+from .disk import parse_disk
 
 FILE = "overrides.json"
 
@@ -53,12 +54,15 @@ def _parse_table(table: Any, parse_name: Callable[[str], str]) -> Table:
 
 
 def _parse_options(name: str, options: Any) -> Mapping[str, Any]:
-    _require(options, {"kernel_args", "livesync_skip"}, f"overrides of {name!r}")
+    _require(options, {"disk", "kernel_args", "livesync_skip"}, f"overrides of {name!r}")
     if not isinstance(options.get("kernel_args", ""), str):
         raise PerceusError(f"Cannot use the overrides of {name!r}: its kernel_args are no text")
     skip = options.get("livesync_skip", [])
     if not isinstance(skip, (list, tuple)) or not all(isinstance(pattern, str) for pattern in skip):
         raise PerceusError(f"Cannot use the overrides of {name!r}: its livesync_skip is no list of patterns")
+    if not isinstance(options.get("disk", {}), Mapping):
+        raise PerceusError(f"Cannot use the overrides of {name!r}: its disk is no mapping")
+    parse_disk(options.get("disk", {}))
     parse_kernel_args(options.get("kernel_args", ""))
     compile_patterns(skip)
     return dict(options)

@@ -20,6 +20,7 @@ class Loader(Protocol):
     """A boot loader: the scripts of nodes, in its own words."""
 
     def render_boot(self, boot: Booting, image: Image) -> str: ...
+    def render_installed(self, boot: Booting, image: Image) -> str: ...
     def render_local(self, boot: Booting) -> str: ...
     def render_memtest(self, boot: Booting) -> str: ...
     def render_shell(self, boot: Booting) -> str: ...
@@ -87,9 +88,7 @@ def _render_script(
         return loader.render_memtest(boot)
     if target == "shell":
         return loader.render_shell(boot)
-    if target != "image":
-        return loader.render_wait(boot, f"this master has nothing to boot for {target}")
-    return _render_image(loader, boot, images, overlay)
+    return _render_image(loader, boot, images, overlay, on_disk=target == "disk")
 
 
 def _render_image(
@@ -97,6 +96,8 @@ def _render_image(
     boot: Booting,
     images: Mapping[str, Image | PerceusError | None],
     overlay: str | PerceusError | None,
+    *,
+    on_disk: bool,
 ) -> str:
     vnfs = boot.registry.effective_vnfs(boot.node, default=boot.config.default_vnfs).value
     image = images[vnfs]
@@ -106,4 +107,8 @@ def _render_image(
         return loader.render_wait(boot, f"the image of VNFS {vnfs} is broken, see the journal of the master")
     if isinstance(overlay, PerceusError):
         return loader.render_wait(boot, "its overlays cannot be used, see the journal of the master")
+    if image.root_mode == "disk" and boot.node.installed and not boot.node.reinstall:
+        return loader.render_installed(boot, image)
+    if image.root_mode != "disk" and on_disk:
+        return loader.render_wait(boot, f"VNFS {vnfs} is none that is installed on disks")
     return loader.render_boot(boot, image)

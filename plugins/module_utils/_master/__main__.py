@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The master's own programs: ``python3 -m perceus._master reconcile | identity | inventory | check-config | shell``."""
+"""The master's own programs, run as ``python3 -m perceus._master PROGRAM``."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def _build_parser() -> argparse.ArgumentParser:
     programs = parser.add_subparsers(dest="program", required=True)
     for name, does in (
         ("reconcile", "make registry, boot scripts, DHCP and DNS entries what they should be"),
+        ("installations", "note which nodes are installed on their disks"),
         ("identity", "give nodes that came up their permanent ssh host keys and their secrets"),
         ("inventory", "print all that the inventory shows"),
     ):

@@ -18,7 +18,9 @@ from .registry import Group, Node, Registry
 from .registry_file import NODE_FIELDS, parse_policy
 
 # What an operator may say of a node, and what is so of a node of which nothing was said.
-_SAID = {key: NODE_FIELDS[key] for key in NODE_FIELDS.keys() - {"name", "machine_id", "adopted"}}
+_SAID = {
+    key: NODE_FIELDS[key] for key in NODE_FIELDS.keys() - {"name", "machine_id", "adopted", "installed", "reinstall"}
+}
 _UNSAID: Mapping[str, Any] = {
     "enabled": True,
     "vnfs": None,
@@ -233,7 +235,7 @@ def remove_nodes(registry: Registry, entries: Iterable[Mapping[str, Any]]) -> Re
 
 
 def replace_node(registry: Registry, name: str, replacement: str, config: ClusterConfig) -> Registry:
-    """Return the registry in which the node of this name is another machine: it keeps all but its MACs.
+    """Return the registry in which the node of this name is another machine: it keeps all but its MACs and disks.
 
     ``replacement`` is that machine's MAC, or the name of the node that it is now, and is no more then.
     """
@@ -247,7 +249,7 @@ def replace_node(registry: Registry, name: str, replacement: str, config: Cluste
     if masked:
         raise PerceusError(f"Cannot replace node {name!r} by {replacement!r}: MAC {min(masked)} is masked")
     others = [node for node in registry.nodes if node is not old and node.macs != macs]
-    return with_their_groups(registry.of_nodes([*others, replace(old, macs=macs)]))
+    return with_their_groups(registry.of_nodes([*others, replace(old, macs=macs, installed="", reinstall="")]))
 
 
 def _parse_replacement(replacement: str) -> str:

@@ -20,7 +20,9 @@ ALL_VNFS = "*"  # in the place of a VNFS's name
 @dataclass(frozen=True)
 class Node:
     """One machine. ``vnfs``, ``boot`` and ``console`` are None when its group decides; ``kernel_args`` add to its
-    group's; ``adopted`` is UTC, ``2030-01-01T00:00:00Z``; ``variables`` become variables of its inventory host.
+    group's; ``adopted`` is UTC, ``2030-01-01T00:00:00Z``; ``variables`` become variables of its inventory host;
+    ``installed`` is the generation that it was installed with on its disk, ``reinstall`` the token by which it is to
+    be, empty for none.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Node:
     description: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
     overlays: tuple[str, ...] = ()
+    installed: str = ""
+    reinstall: str = ""
 
 
 @dataclass(frozen=True)

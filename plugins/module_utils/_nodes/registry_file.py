@@ -36,6 +36,8 @@ FORMAT = "perceus-nodes"
 VERSION = 2
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_GENERATION = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 Fields = Mapping[str, tuple[type, Callable[[Any], Any]]]
@@ -292,5 +294,7 @@ NODE_FIELDS: Fields = {
     "adopted": (str, _matching("adopted", _TIME)),
     **GROUP_FIELDS,
     "variables": (dict, parse_variables),
+    "installed": (str, _matching("installed", _GENERATION)),
+    "reinstall": (str, _matching("reinstall", _TOKEN)),
 }
 _NEEDED = ("name", "macs", "address", "group", "enabled", "machine_id", "adopted")

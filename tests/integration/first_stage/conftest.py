@@ -31,6 +31,9 @@ PARTS = (
     "90perceus/overlay.sh",
     "91perceus-nfs/nfs.sh",
     "91perceus-ram/ram.sh",
+    "91perceus-disk/disk.sh",
+    "91perceus-disk/install.sh",
+    "91perceus-disk/local.sh",
 )
 PROGRAMS = ("cat", "curl", "env", "id", "ls", "mkdir", "sed", "sh", "tail", "tar", "timeout", "tr", "zstd")
 
@@ -96,32 +99,10 @@ class FirstStage:
 
     def boot(self, mend: Callable[[], None] = lambda: None) -> Path:
         """Boot by the present boot script, with ``mend`` called meanwhile; return a copy of the node's root."""
-        (kernel,) = [line for line in self.script.splitlines() if line.startswith("kernel ")]
-        (self.folder / "cmdline").write_text(kernel)
-        self._write("perceus-root.sh", (self.checkout / DRACUT_MODULES / "90perceus/perceus-root.sh").read_text())
-        for part in PARTS:
-            name = f"lib/perceus-{part.partition('/')[2]}"
-            self._write(name, (self.checkout / DRACUT_MODULES / part).read_text())
-        for stub in ("modprobe", "udevadm"):
-            self._write(f"bin/{stub}", "#!/bin/sh\n").chmod(0o755)
-        self._write("dracut-lib.sh", DRACUT_LIB.replace("CMDLINE", str(self.folder / "cmdline")))
         root = self.folder / "node"
         root.mkdir()
-        path = f"PATH={self.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
-        alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-        argv = (
-            "env",
-            path,
-            *alone,
-            "sh",
-            "-c",
-            STAGE,
-            "sh",
-            str(self.folder / "perceus-root.sh"),
-            "/run/newroot",
-            str(root),
-        )
-        with subprocess.Popen(self.wire.nodes.command(*argv), stdout=subprocess.PIPE, text=True) as running:
+        argv = self.command(STAGE, "/run/newroot", str(root))
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as running:
             try:
                 mend()
                 said, _nothing = running.communicate(timeout=60)
@@ -131,17 +112,44 @@ class FirstStage:
         assert said.split() == [f"/run/newroot/{folder}:" for folder in ("dev", "proc", "run", "sys")], said
         return root
 
+    def command(self, script: str, *arguments: str, **stubs: str) -> list[str]:
+        """Return the command that runs a script, with the first stage as its first argument, in the node's place.
+
+        ``stubs`` are scripts in the place of programs.
+        """
+        (kernel,) = [line for line in self.script.splitlines() if line.startswith("kernel ")]
+        (self.folder / "cmdline").write_text(kernel.split(" ", 3)[3].removesuffix(" || goto failed"))
+        shutil.rmtree(self.folder / "bin", ignore_errors=True)
+        self._write("perceus-root.sh", (self.checkout / DRACUT_MODULES / "90perceus/perceus-root.sh").read_text())
+        for part in PARTS:
+            name = f"lib/perceus-{part.partition('/')[2]}"
+            self._write(name, (self.checkout / DRACUT_MODULES / part).read_text())
+        for name, text in {"modprobe": "", "udevadm": "", **stubs}.items():
+            self._write(f"bin/{name}", f"#!/bin/sh\n{text}").chmod(0o755)
+        self._write("dracut-lib.sh", DRACUT_LIB.replace("CMDLINE", str(self.folder / "cmdline")))
+        path = f"PATH={self.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
+        alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+        stage = str(self.folder / "perceus-root.sh")
+        return list(self.wire.nodes.command("env", path, *alone, "sh", "-c", script, "sh", stage, *arguments))
+
     def boot_mended(self, stage: str, mend: Callable[[], Any]) -> Path:
         """Boot with something wrong, which is mended once the node has reported ``stage``."""
 
         def wait_and_mend() -> None:
-            deadline = time.monotonic() + 30
-            while all(report.stage != stage for report in self.reports()):
-                assert time.monotonic() < deadline, self.console
-                time.sleep(0.1)
+            self.await_stage(stage)
             mend()
 
         return self.boot(wait_and_mend)
+
+    def await_stage(self, stage: str) -> Report:
+        """Wait until the node has reported ``stage``, and return that report."""
+        deadline = time.monotonic() + 30
+        while True:
+            for report in self.reports():
+                if report.stage == stage:
+                    return report
+            assert time.monotonic() < deadline, self.console
+            time.sleep(0.1)
 
     @property
     def console(self) -> str:
@@ -158,6 +166,7 @@ class FirstStage:
             ("/lib/dracut-lib.sh", "dracut-lib.sh"),
             ("/etc/perceus/allowed_signers", "allowed_signers"),
             ("/usr/lib/perceus-", "lib/perceus-"),
+            ("/proc/cmdline", "cmdline"),
         ):
             text = text.replace(there, str(self.folder / here))
         file.write_text(text.replace("> /dev/console", f">> {self.folder / 'console'}"))

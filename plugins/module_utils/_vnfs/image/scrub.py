@@ -11,7 +11,8 @@ MACHINE_ID = "etc/machine-id"
 _ANYTHING = compile_patterns(
     (
         f"/{MACHINE_ID}",
-        "/usr/lib/perceus/acls",  # publishing makes it
+        # Publishing makes these.
+        *(f"/usr/lib/perceus/{name}" for name in ("acls", "generation", "initramfs.img", "vmlinuz")),
         # The folders stay, what is in them does not.
         *("/dev/*", "/proc/*", "/run/*", "/sys/*", "/tmp/*", "/var/tmp/*"),  # noqa: S108
         *("/var/cache/apt/archives/*", "/var/lib/apt/lists/*", "/var/cache/dnf/*", "/var/lib/dnf/history.sqlite*"),

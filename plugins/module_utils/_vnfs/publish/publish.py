@@ -24,7 +24,7 @@ from ..._errors import PerceusError
 from ..._files import sync_folder, write_atomically
 from ..._process import Runner
 from ..image.acls import ACLS
-from ..image.bootable import require_programs
+from ..image.bootable import DISK_PROGRAMS, require_programs
 from ..image.kernel import find_kernel_release, find_kernels
 from ..image.manifest import Manifest, hash_stream
 from ..image.patterns import compile_patterns
@@ -46,6 +46,7 @@ from .signing import SUMS, load_signer, sign_image
 from .squashfs import pack_squashfs
 
 SETFACL = "usr/bin/setfacl"
+OWN = "usr/lib/perceus"
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def plan_publish(vnfs: Vnfs, recipe: Recipe, *, phases: Phases | None = None, ru
 def require_bootable(plan: Plan) -> None:
     """Raise :class:`PerceusError` when nodes could not come up with what the plan publishes."""
     entries = plan.hybrid.staying if plan.hybrid else plan.manifest.entries
-    require_programs(plan.vnfs, {entry.name for entry in entries})
+    names = {entry.name for entry in entries}
+    require_programs(plan.vnfs, names, DISK_PROGRAMS if plan.options.root_mode == "disk" else {})
 
 
 def _refuse_secrets(vnfs: Vnfs, secrets: Sequence[Secret]) -> None:
@@ -258,21 +260,41 @@ def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, image: Path, runner: Ru
     acls = folder / "acls"
     acls.write_bytes(os.fsencode(hybrid.acls if hybrid else plan.manifest.acls))
     if hybrid is None:
-        pack(ROOT, plan.manifest.left_out, render_additions(plan, acls))
+        pack(ROOT, plan.manifest.left_out, render_additions(plan, acls, image))
     else:
         text, all_acls = folder / "text", folder / "all-acls"
         text.write_text(TEXT)
         all_acls.write_bytes(os.fsencode(plan.manifest.acls))
-        pack(ROOT, hybrid.left_out_of_image, (*render_additions(plan, acls), *render_text_additions(hybrid, text)))
+        pack(ROOT, hybrid.left_out_of_image, (*render_additions(plan, acls, image), *render_text_additions(hybrid, text)))
         pack(HYBRID, hybrid.left_out_of_hybrid, (*_render_date(plan), *render_hybrid_additions(hybrid, all_acls)))
 
 
-def render_additions(plan: Plan, acls: Path) -> tuple[str, ...]:
-    """Return the options of mksquashfs that date the image and give it what no tree has."""
+def render_additions(plan: Plan, acls: Path, image: Path) -> tuple[str, ...]:
+    """Return the options of mksquashfs that date the image and give it what no tree has.
+
+    What is installed on disks boots from there, after a livesync too: it has kernel and initramfs, those in the folder
+    ``image``, and its generation, in words of a shell and of GRUB. Their time, in seconds since 1970, is each
+    generation's own: livesync takes a file of the same size and time for the same one.
+    """
+    own_time = int(plan.generation[:7], 16)
+    on_disk = {
+        f"{OWN}/vmlinuz": ("cat", str(image / KERNEL)),
+        f"{OWN}/initramfs.img": ("cat", str(image / INITRAMFS)),
+        f"{OWN}/generation": ("echo", f"generation={plan.generation}"),
+    }
+    added = {
+        MACHINE_ID: ("true",),
+        **({ACLS: ("cat", str(acls))} if plan.manifest.acls else {}),
+        **(on_disk if plan.options.root_mode == "disk" else {}),
+    }
     return (
         *_render_date(plan),
-        *("-p", f"{MACHINE_ID} F 0 444 0 0 true"),  # its content is what true(1) prints
-        *(("-p", f"{ACLS} F 0 444 0 0 cat {shlex.quote(str(acls))}") if plan.manifest.acls else ()),
+        # The content is what the command prints.
+        *(
+            word
+            for name, argv in added.items()
+            for word in ("-p", f"{name} F {own_time if name in on_disk else 0} 444 0 0 {shlex.join(argv)}")
+        ),
     )
 
 

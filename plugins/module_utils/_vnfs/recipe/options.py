@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ..._boot.disk import parse_disk
 from ..._boot.images import ROOT_MODES
 from ..._boot.overrides import parse_overrides
 from ..._errors import PerceusError
@@ -24,7 +25,8 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]*", re.ASCII)
 class Options:
     """``kernel`` is the release to boot, empty for the newest in the tree; ``kernel_args`` are those of every node that
     boots the image; ``signing_key`` is the file of the private key that signs it, empty for none; ``keep`` is how many
-    generations stay, the served one always among them; ``overrides`` are other options for groups and nodes.
+    generations stay, the served one always among them; ``disk`` are options of
+    :class:`.._boot.disk.Disk`; ``overrides`` are other options for groups and nodes.
     """
 
     kernel: str = ""
@@ -37,6 +39,7 @@ class Options:
     allow_secrets: tuple[str, ...] = ()
     signing_key: str = ""
     keep: int = 3
+    disk: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +57,7 @@ class Options:
             )
         for patterns in (self.hybridize, self.exclude, self.livesync_skip, self.allow_secrets):
             compile_patterns(patterns)
+        parse_disk(self.disk)
         parse_overrides(self.overrides)
         if self.signing_key and not self.signing_key.startswith("/"):
             raise PerceusError(f"Cannot sign images by {self.signing_key!r}: not an absolute path")
@@ -76,11 +80,12 @@ class Options:
     @property
     def shaping(self) -> tuple[str, ...]:
         """What of the options, beside what they do to the tree, is part of a generation's id."""
-        return (MAKING, self.kernel, self.kernel_args, self.compression, self.root_mode, *self.hybridize)
+        installing = parse_disk(self.disk).kernel_args if self.root_mode == "disk" else ()
+        return (MAKING, self.kernel, self.kernel_args, self.compression, self.root_mode, *self.hybridize, *installing)
 
 
 OPTION_NAMES = tuple(option.name for option in fields(Options))
-OVERRIDABLE = ("kernel_args", "livesync_skip")
+OVERRIDABLE = ("kernel_args", "livesync_skip", "disk")
 
 
 def resolve(options: Options, *, group: str | None = None, node: str | None = None) -> dict[str, tuple[Any, str]]:

@@ -32,9 +32,11 @@ def test_the_most_particular_value_holds_and_its_origin_is_told() -> None:
     assert resolve(OPTIONS, group="gpu", node="n101") == {
         "kernel_args": ("from=node", "node"),
         "livesync_skip": (["/var/lib/gpu"], "group"),
+        "disk": ({}, "default"),
     }
     assert resolve(OPTIONS, group="gpu", node="n102")["kernel_args"] == ("from=group", "group")
-    assert resolve(OPTIONS, group="compute") == {"kernel_args": ("from=vnfs", "vnfs"), "livesync_skip": ((), "default")}
+    of_others = resolve(OPTIONS, group="compute")
+    assert (of_others["kernel_args"], of_others["livesync_skip"]) == (("from=vnfs", "vnfs"), ((), "default"))
 
 
 @pytest.mark.parametrize(

@@ -186,9 +186,8 @@ def test_a_nodes_group_has_its_say_in_the_kernel_arguments(config: ClusterConfig
 @pytest.mark.parametrize(
     ("boot", "command"),
     [
-        ("local", "sanboot --no-describe --drive 0x80 || echo perceus: cannot boot from it; trying again"),
+        ("local", "iseq ${platform} efi || sanboot --no-describe --drive 0x80 ||"),
         ("shell", "shell ||"),
-        ("disk", "echo perceus: n101 does not boot: this master has nothing to boot for disk"),
     ],
 )
 def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: str, command: str) -> None:
@@ -196,6 +195,33 @@ def test_a_node_may_boot_something_other_than_its_image(render: Render, boot: st
     assert command in script.splitlines()
     assert "kernel" not in script
     assert script.endswith("chain --replace --autofree http://10.17.5.1/boot/52-54-00-00-00-01.ipxe || goto again\n")
+
+
+ON_DISK = replace(IMAGE, root_mode="disk", unpacked=4096, disk={"disks": ["serial=A"], "swap": 512})
+
+
+def test_a_node_that_is_to_be_installed_boots_with_its_disk_and_its_token(render: Render) -> None:
+    image = replace(ON_DISK, overrides=Overrides(nodes={"n101": {"disk": {"filesystem": "xfs"}}}))
+    script = render(replace(NODE, installed=GENERATION, reinstall="5" * 32), image).boot["52-54-00-00-00-01.ipxe"]
+    assert " perceus.root=disk perceus.unpacked=4096 perceus.disk=serial=A perceus.layout=xfs:512:: " in script
+    assert f" perceus.reinstall={'5' * 32} " in script
+    assert "sanboot" not in script
+
+
+def test_an_installed_node_boots_from_its_disk_and_looks_at_it_if_that_fails(render: Render) -> None:
+    files = render(replace(NODE, installed=GENERATION), ON_DISK)
+    script = files.boot["52-54-00-00-00-01.ipxe"]
+    assert "iseq ${platform} efi && chain --autofree http://10.17.5.1/loaders/local.efi ||\n" in script
+    assert script.index("sanboot --no-describe --drive 0x80 ||\n") < script.index("perceus.root=disk")
+    of_grub = files.grub["52:54:00:00:00:01.cfg"]
+    assert of_grub.index("chainloader ($disk)/EFI/BOOT/BOOTX64.EFI") < of_grub.index("'perceus.root=disk'")
+    assert "perceus.reinstall" not in script
+
+
+def test_a_node_of_another_root_mode_boots_no_installation(render: Render) -> None:
+    assert "sanboot" not in render(replace(NODE, installed=GENERATION)).boot["52-54-00-00-00-01.ipxe"]
+    script = render(replace(NODE, installed=GENERATION, boot="disk")).boot["52-54-00-00-00-01.ipxe"]
+    assert "n101 does not boot: VNFS debian is none that is installed on disks" in script
 
 
 @pytest.mark.parametrize(("console", "argument"), [("ttyS0,115200", " console=ttyS0,115200"), ("tty0", "")])

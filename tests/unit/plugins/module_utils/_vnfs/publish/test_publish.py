@@ -60,9 +60,19 @@ def test_pruning_alone_is_a_change() -> None:
 
 def test_an_image_has_an_empty_machine_id_and_its_access_control_lists() -> None:
     first = plan(A, current=None, published=())
-    assert render_additions(first, Path("/a b")) == ("-p", "etc/machine-id F 0 444 0 0 true")
+    image = Path("/image")
+    assert render_additions(first, Path("/a b"), image) == ("-p", "etc/machine-id F 0 444 0 0 true")
     with_acls = replace(first, manifest=replace(first.manifest, acls="# file: x"))
-    assert "usr/lib/perceus/acls F 0 444 0 0 cat '/a b'" in render_additions(with_acls, Path("/a b"))
+    assert "usr/lib/perceus/acls F 0 444 0 0 cat '/a b'" in render_additions(with_acls, Path("/a b"), image)
+
+
+def test_an_image_for_disks_has_what_boots_it() -> None:
+    on_disk = replace(plan(A, current=None, published=()), options=Options(root_mode="disk"))
+    added = render_additions(on_disk, Path("/acls"), Path("/i"))
+    time = 0xAAAAAAA  # each generation's own, so that a livesync sees another file
+    assert f"usr/lib/perceus/vmlinuz F {time} 444 0 0 cat /i/vmlinuz" in added
+    assert f"usr/lib/perceus/initramfs.img F {time} 444 0 0 cat /i/initramfs.img" in added
+    assert f"usr/lib/perceus/generation F {time} 444 0 0 echo generation={A}" in added
 
 
 def test_a_diff_has_only_the_files_that_differ(tmp_path: Path) -> None:

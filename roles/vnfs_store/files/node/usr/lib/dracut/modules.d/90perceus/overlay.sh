@@ -27,14 +27,22 @@ overlay_into_root() {
     rm -f "$OVERLAY"
 }
 
-# The image may bring scripts of its own, so that this follows whether there is an overlay or not.
-run_init_scripts() {
-    [ -d "$NEWROOT/etc/perceus/init.d" ] || return 0
+bind_kernel_folders() {
     for folder in dev proc run sys; do
         mount --bind "/$folder" "$NEWROOT/$folder"
     done
-    chroot "$NEWROOT" /usr/lib/perceus/nodescripts init > /dev/console 2>&1 || say "some init scripts failed"
+}
+
+unbind_kernel_folders() {
     for folder in dev proc run sys; do
         umount "$NEWROOT/$folder"
     done
+}
+
+# The image may bring scripts of its own, so that this follows whether there is an overlay or not.
+run_init_scripts() {
+    [ -d "$NEWROOT/etc/perceus/init.d" ] || return 0
+    bind_kernel_folders
+    chroot "$NEWROOT" /usr/lib/perceus/nodescripts init > /dev/console 2>&1 || say "some init scripts failed"
+    unbind_kernel_folders
 }

@@ -161,17 +161,22 @@ boot=$(cat /proc/sys/kernel/random/boot_id)
 pause=2
 hybrid= # the layer over the image, if there is one
 
+mkdir -p "$STATE"
+for fact in "generation=$generation" "report=$report_url" "mac=$mac" "node=$(getarg perceus.node)" "vnfs=$(getarg perceus.vnfs)"; do
+    echo "${fact#*=}" > "$STATE/${fact%%=*}"
+done
 modprobe -a loop squashfs overlay
-await_interface
-configure_interface "$(getarg ip)"
+if [ "$root_mode" != local ]; then # which is there without the network
+    await_interface
+    configure_interface "$(getarg ip)"
+fi
 until "root_by_$root_mode"; do
     back_off
 done
 hand_interface_over
-for fact in "generation=$generation" "report=$report_url" "mac=$mac" "node=$(getarg perceus.node)" "vnfs=$(getarg perceus.vnfs)"; do
-    echo "${fact#*=}" > "$STATE/${fact%%=*}"
-done
-overlay_into_root
-run_init_scripts
 say "handing over to ${generation}"
-report pivot
+if [ "$root_mode" != local ]; then
+    overlay_into_root
+    run_init_scripts
+    report pivot
+fi
