@@ -82,7 +82,7 @@ class Machine:
         ``broken`` are scripts in the place of programs.
         """
         self.stage.reconcile()
-        device, root = self.stage.folder / "device", self.stage.folder / "installed"
+        device, root = self.disk.with_name("device"), self.disk.with_name("installed")
         subprocess.run(["rm", "-rf", str(root)], check=True)
         root.mkdir()
         stubs = {name: text.replace("DEVICE", str(device)) for name, text in (("lsblk", LSBLK), ("udevadm", UDEVADM))}

@@ -265,7 +265,9 @@ def _make_squashfs(plan: Plan, vnfs: Vnfs, folder: Path, image: Path, runner: Ru
         text, all_acls = folder / "text", folder / "all-acls"
         text.write_text(TEXT)
         all_acls.write_bytes(os.fsencode(plan.manifest.acls))
-        pack(ROOT, hybrid.left_out_of_image, (*render_additions(plan, acls, image), *render_text_additions(hybrid, text)))
+        pack(
+            ROOT, hybrid.left_out_of_image, (*render_additions(plan, acls, image), *render_text_additions(hybrid, text))
+        )
         pack(HYBRID, hybrid.left_out_of_hybrid, (*_render_date(plan), *render_hybrid_additions(hybrid, all_acls)))
 
 
