@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("nodes")]
 NAME = "n102"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def boot(cluster: Cluster) -> Iterator[Callable[..., None]]:
     """Have n102 boot a VNFS with these options that is otherwise like debian; it boots debian again at the end."""
 
@@ -60,7 +60,7 @@ def wait_for(condition: Callable[[], bool], *, timeout: float = 60) -> None:
 
 
 def state(cluster: Cluster) -> str:
-    return cluster.host(NAME).run("systemctl is-system-running --wait").stdout.strip()
+    return str(cluster.host(NAME).run("systemctl is-system-running --wait").stdout.strip())
 
 
 def describe_zoo(cluster: Cluster) -> list[dict]:
