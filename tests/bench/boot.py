@@ -34,7 +34,7 @@ from tests.bench.limits import Table  # noqa: E402
 from tests.bench.ways import Way, boot_script, make_ways  # noqa: E402
 
 MACHINES = tuple(Machine(f"n{101 + index}", f"52:54:00:17:05:0{1 + index}", memory=2048) for index in range(4))
-STEP = 32  # MiB
+STEP = 16  # MiB
 PATIENCE = 600  # seconds for a boot
 SETTLING = 10  # seconds that a node has to itself before its memory is looked at
 # Of a boot that will not come: the kernel's and dracut's words, an error of iPXE, and our first stage's.

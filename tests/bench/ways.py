@@ -57,8 +57,8 @@ def make_ways(lab: Lab, kernel_package: str) -> list[Way]:
     """Make them all for the VNFS that the lab's master has published, ours first."""
     scripts = {machine: boot_script(lab, machine).read_text() for machine in lab.machines}
     return [
-        Way("ours", 288, scripts.__getitem__),
-        _other(lab, "cpio", 1088, "", _pack_root),
+        Way("ours", 272, scripts.__getitem__),
+        _other(lab, "cpio", 944, "", _pack_root),
         _other(
             lab, "live-boot", 320, f"boot=live fetch={URL}/live-boot/{GENERATION}/{IMAGE}",
             lambda folder: _bootstrap(lab, folder, (kernel_package, *LIVE_BOOT)),
