@@ -310,6 +310,7 @@ ARGUMENTS = {
     "exclude": STRINGS,
     "livesync_skip": STRINGS,
     "allow_secrets": {**STRINGS, "no_log": False},
+    "signing_key": {"type": "str", "no_log": False},
     "keep": {"type": "int", "no_log": False},
     "disk": {"type": "dict"},
     "overrides": {"type": "dict"},
