@@ -58,7 +58,7 @@ def make_ways(lab: Lab, kernel_package: str) -> list[Way]:
     scripts = {machine: boot_script(lab, machine).read_text() for machine in lab.machines}
     return [
         Way("ours", 272, scripts.__getitem__),
-        _other(lab, "cpio", 944, "", _pack_root),
+        _other(lab, "cpio", 1088, "", _pack_root),
         _other(
             lab, "live-boot", 320, f"boot=live fetch={URL}/live-boot/{GENERATION}/{IMAGE}",
             lambda folder: _bootstrap(lab, folder, (kernel_package, *LIVE_BOOT)),
