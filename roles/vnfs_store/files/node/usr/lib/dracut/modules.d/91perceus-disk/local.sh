@@ -15,6 +15,7 @@ root_by_local() {
         tries=$((tries + 1))
         incomplete=--no-degraded
         [ "$tries" -lt "$RAID_PATIENCE" ] || incomplete=--run
+        mdadm --stop --scan 2> /dev/null # what has come of a RAID is not begun anew as long as it is held
         mdadm --assemble --scan "$incomplete" 2> /dev/null
         sleep 1
     done
