@@ -12,8 +12,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("nodes")
 
-# Everything on the root file system that comes from the image: all but what a node makes for itself while it runs.
-NODE_LOCAL = ("/etc/machine-id", "/etc/ssh/ssh_host_*", "/var/log/*", "/var/lib/systemd/*", "/var/tmp/*", "/tmp/*")
+# Everything on the root file system that comes from the image: all but what a node makes for itself while it runs,
+# the copies of useradd(8) among it.
+NODE_LOCAL = (
+    "/etc/*-",
+    "/etc/machine-id",
+    "/etc/ssh/ssh_host_*",
+    "/var/log/*",
+    "/var/lib/systemd/*",
+    "/var/tmp/*",
+    "/tmp/*",
+)
 PRUNE = " -o ".join(f"-path '{path}'" for path in NODE_LOCAL)
 METADATA = rf"find / -xdev \( {PRUNE} \) -prune -o -printf '%p %y %m %U %G %l\n'"
 CONTENT = rf"find / -xdev \( {PRUNE} \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum"
