@@ -105,8 +105,8 @@ def test_nfs_leaves_the_image_on_the_server(cluster: Cluster, boot: Callable[...
     assert held < image["files"]["rootfs.squashfs"]["size"] / 4
 
     # A server that is away is waited for.
-    cluster.run("master", "systemctl", "stop", "nfs-ganesha.service")
     cluster.run(NAME, "echo 3 > /proc/sys/vm/drop_caches")
+    cluster.run("master", "systemctl", "stop", "nfs-ganesha.service")
     cluster.run("master", "systemctl", "start", "nfs-ganesha.service")
     wait_for(lambda: ssh.answers(cluster.lab, NAME), timeout=120)
     assert describe_zoo(cluster) == zoo_on_master(cluster)
