@@ -14,7 +14,7 @@ export ANSIBLE_HOME := $(CURDIR)/.cache/ansible
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption bench-boot bench-inventory bench-node bench-storm clean setup collection
+.PHONY: help demo test shell console down unit lint integration lab test-full bench bench-adoption bench-boot bench-inventory bench-livesync bench-node bench-storm clean setup collection
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s  %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ bench-node: collection ## how long one call of the module node takes with 10,000
 
 bench-inventory: collection ## how long the inventory of up to 100,000 nodes takes, beside a script that prints it
 	$(VENV)/bin/python tests/bench/inventory.py
+
+bench-livesync: collection ## what a livesync of 100 nodes costs, beside loops of rsync and of ssh
+	$(VENV)/bin/python tests/bench/livesync.py
 
 bench-storm: collection ## what a boot of 200 nodes at once costs nginx, beside one that serves the files alone
 	$(VENV)/bin/python tests/bench/storm.py
