@@ -36,6 +36,36 @@ options:
     default: /etc/perceus/cluster.json
 """
 
+    # What belongs to the nodes of the registry
+    REGISTRY = r"""
+options:
+  config:
+    description: The cluster's configuration, which names the registry.
+    type: path
+    default: /etc/perceus/cluster.json
+attributes:
+  platform:
+    support: full
+    description: Where the module runs.
+    platforms: posix
+requirements:
+  - The module runs on the master, as root.
+"""
+
+    # What only looks
+    READING = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Reads only, so that it does the same in check mode.
+  diff_mode:
+    support: N/A
+    description: Changes nothing, so that there is nothing to show.
+  idempotent:
+    support: full
+    description: Running it again changes nothing.
+"""
+
     # Where there is a VNFS store
     STORE = r"""
 attributes:

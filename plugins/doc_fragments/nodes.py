@@ -9,11 +9,6 @@ from __future__ import annotations
 class ModuleDocFragment:
     # Modules that change the registry
     DOCUMENTATION = r"""
-options:
-  config:
-    description: The cluster's configuration, which names the registry.
-    type: path
-    default: /etc/perceus/cluster.json
 attributes:
   check_mode:
     support: full
@@ -21,14 +16,9 @@ attributes:
   diff_mode:
     support: full
     description: Shows the lines of the registry that change.
-  platform:
-    support: full
-    description: Where the module runs.
-    platforms: posix
 notes:
   - Boot scripts, DHCP and DNS entries and the lines of C(known_hosts) follow any change by themselves, in two seconds.
 requirements:
-  - The module runs on the master, as root.
   - ClusterShell, if a set of nodes is named. The role P(perceus.cluster.reconciler#role) installs it.
   - netaddr, if an address is given. The role P(perceus.cluster.reconciler#role) installs it.
 """

@@ -189,7 +189,7 @@ class ClusterConfig:
         return f"{server or self.url}/vnfs/{vnfs}/{generation}/{name}"
 
     def delta_url(self, vnfs: str, name: str) -> str:
-        return f"http://{self.address.ip}/vnfs/{vnfs}/deltas/{name}"
+        return f"{self.url}/vnfs/{vnfs}/deltas/{name}"
 
 
 class ConfigError(PerceusError):

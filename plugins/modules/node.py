@@ -115,7 +115,9 @@ attributes:
   idempotent:
     support: full
     description: What is so already is not changed. A replacement is known again by its MAC address.
-extends_documentation_fragment: perceus.cluster.nodes
+extends_documentation_fragment:
+  - perceus.cluster.master.registry
+  - perceus.cluster.nodes
 seealso:
   - module: perceus.cluster.node_group
   - module: perceus.cluster.node_mask

@@ -73,7 +73,9 @@ attributes:
   idempotent:
     support: full
     description: What is so already is not changed.
-extends_documentation_fragment: perceus.cluster.nodes
+extends_documentation_fragment:
+  - perceus.cluster.master.registry
+  - perceus.cluster.nodes
 seealso:
   - module: perceus.cluster.node
   - module: perceus.cluster.node_info

@@ -48,7 +48,9 @@ attributes:
   idempotent:
     support: full
     description: What was imported is there already the next time.
-extends_documentation_fragment: perceus.cluster.nodes
+extends_documentation_fragment:
+  - perceus.cluster.master.registry
+  - perceus.cluster.nodes
 seealso:
   - module: perceus.cluster.node
   - module: perceus.cluster.node_group

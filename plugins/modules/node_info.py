@@ -16,15 +16,6 @@ description:
     is in effect, with the origin of what its group or the cluster decides.
   - Changes nothing.
 attributes:
-  check_mode:
-    description: Reads only, so that it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so that there is nothing to show.
-    support: N/A
-  idempotent:
-    description: Running it again changes nothing.
-    support: full
   platform:
     description: The operating systems that the module runs on.
     support: full
@@ -35,7 +26,9 @@ options:
       - Only these nodes, and no other machines, such as V(n[101-137,140]), V(@compute) or V(n1*), as with
         M(perceus.cluster.node).
     type: str
-extends_documentation_fragment: perceus.cluster.master.files
+extends_documentation_fragment:
+  - perceus.cluster.master.files
+  - perceus.cluster.master.reading
 requirements:
   - ClusterShell on the host, if a set of nodes is named.
 seealso:

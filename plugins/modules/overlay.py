@@ -60,10 +60,6 @@ options:
       - The VNFS, the group, or the nodes that are meant, those as with M(perceus.cluster.node). With O(scope=all) it is
         not needed.
     type: str
-  config:
-    description: The cluster's configuration, which names the registry.
-    type: path
-    default: /etc/perceus/cluster.json
 attributes:
   check_mode:
     support: full
@@ -74,16 +70,12 @@ attributes:
   idempotent:
     support: full
     description: What is so already is not changed.
-  platform:
-    support: full
-    description: Where the module runs.
-    platforms: posix
 notes:
   - Running nodes stay as they are. A livesync leaves alone what they got by an overlay.
 requirements:
-  - The module runs on the master, as root.
   - Jinja2, if there are templates. The role P(perceus.cluster.reconciler#role) installs it.
   - ClusterShell, if a set of nodes is named. The role P(perceus.cluster.reconciler#role) installs it.
+extends_documentation_fragment: perceus.cluster.master.registry
 seealso:
   - module: perceus.cluster.overlay_info
   - module: perceus.cluster.node_group

@@ -21,27 +21,12 @@ options:
   preview:
     description: The nodes of which RV(previews) is to be shown, as with M(perceus.cluster.node).
     type: str
-  config:
-    description: The cluster's configuration, which names the registry.
-    type: path
-    default: /etc/perceus/cluster.json
-attributes:
-  check_mode:
-    description: Reads only, so that it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so that there is nothing to show.
-    support: N/A
-  idempotent:
-    description: Running it again changes nothing.
-    support: full
-  platform:
-    description: Where the module runs.
-    support: full
-    platforms: posix
 requirements:
   - Jinja2, if there are templates. The role P(perceus.cluster.reconciler#role) installs it.
   - ClusterShell, if a set of nodes is named. The role P(perceus.cluster.reconciler#role) installs it.
+extends_documentation_fragment:
+  - perceus.cluster.master.registry
+  - perceus.cluster.master.reading
 seealso:
   - module: perceus.cluster.overlay
 """

@@ -73,10 +73,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  config:
-    description: The cluster's configuration, which names the registry.
-    type: path
-    default: /etc/perceus/cluster.json
 attributes:
   check_mode:
     support: full
@@ -87,13 +83,9 @@ attributes:
   idempotent:
     support: full
     description: What is so already is not changed.
-  platform:
-    support: full
-    description: Where the module runs.
-    platforms: posix
 requirements:
-  - The module runs on the master, as root.
   - ClusterShell, if a set of nodes is named. The role P(perceus.cluster.reconciler#role) installs it.
+extends_documentation_fragment: perceus.cluster.master.registry
 seealso:
   - module: perceus.cluster.secret_info
   - module: perceus.cluster.overlay

@@ -13,27 +13,9 @@ author: The perceus.cluster maintainers (!UNKNOWN)
 description:
   - Says what secrets are declared, and for whom; never what is in them.
   - Changes nothing.
-options:
-  config:
-    description: The cluster's configuration, which names the registry.
-    type: path
-    default: /etc/perceus/cluster.json
-attributes:
-  check_mode:
-    description: Reads only, so that it does the same in check mode.
-    support: full
-  diff_mode:
-    description: Changes nothing, so that there is nothing to show.
-    support: N/A
-  idempotent:
-    description: Running it again changes nothing.
-    support: full
-  platform:
-    description: Where the module runs.
-    support: full
-    platforms: posix
-requirements:
-  - The module runs on the master, as root.
+extends_documentation_fragment:
+  - perceus.cluster.master.registry
+  - perceus.cluster.master.reading
 seealso:
   - module: perceus.cluster.secret
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +123,34 @@ class Cluster:
         since = self.log_end
         node.reset(self.lab, replace(self.lab.machine(name), **hardware))
         return since
+
+    def boot(self, name: str, **hardware: Any) -> int:
+        """Power-cycle a node, and wait until it is up and lets its master in; return as :meth:`power_cycle` does."""
+        since = self.power_cycle(name, **hardware)
+        self.wait_for_stage(name, "ready", since=since)
+        self.wait_for_login(name)
+        return since
+
+    def boot_script(self, mac: str) -> str:
+        """What iPXE is told for a machine, empty if there is nothing for it."""
+        file = self.on_master(f"/var/lib/perceus/boot/{mac.replace(':', '-')}.ipxe")
+        return file.read_text() if file.exists() else ""
+
+    def zoo(self, name: str) -> list[dict[str, Any]]:
+        """All about the files of the zoo that a node has."""
+        script = shlex.quote(Path(zoo.__file__).read_text())
+        return list(json.loads(self.run(name, "python3", "-c", script, "/srv/zoo")))
+
+    def planted_zoo(self) -> list[dict[str, Any]]:
+        """All about the files of the zoo in the VNFS debian."""
+        return list(zoo.describe(self.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo")))
+
+
+def wait_for(condition: Callable[[], bool], *, timeout: float = 20) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.lab.conftest import wait_for
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Cluster
@@ -68,16 +68,9 @@ def test_a_registered_name_resolves_before_its_machine_has_ever_been_on(cluster:
     new = {"name": "n150", "macs": ["52:54:00:17:05:50"], "address": "10.17.5.150", "group": "compute", "enabled": True}
     new.update(machine_id="0" * 31 + "1", adopted="2030-01-01T00:00:00Z")
     cluster.edit_registry(lambda nodes: nodes.append(new))
-    _wait_for(lambda: cluster.run("n101", query) == "known\n")
+    wait_for(lambda: cluster.run("n101", query) == "known\n")
     cluster.edit_registry(lambda nodes: nodes.remove(new))
-    _wait_for(lambda: cluster.run("n101", query) == "unknown\n")
-
-
-def _wait_for(condition: Callable[[], bool], *, timeout: float = 20) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_for(lambda: cluster.run("n101", query) == "unknown\n")
 
 
 def test_a_node_reports_each_stage_of_its_boot(cluster: Cluster, name: str) -> None:

@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from tests import zoo
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Cluster
@@ -19,8 +14,7 @@ pytestmark = pytest.mark.usefixtures("nodes")
 
 
 def test_everything_about_a_file_is_on_a_booted_node(cluster: Cluster) -> None:
-    described = cluster.run("n101", "python3", "-c", shlex.quote(Path(zoo.__file__).read_text()), "/srv/zoo")
-    assert json.loads(described) == zoo.describe(cluster.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo"))
+    assert cluster.zoo("n101") == cluster.planted_zoo()
 
 
 def test_a_user_of_a_node_can_become_root_and_ping(cluster: Cluster) -> None:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.lab.conftest import wait_for
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Cluster
@@ -24,12 +24,6 @@ def summary(cluster: Cluster) -> dict[str, list[str]]:
     return {row[0]: row[1:4] for row in rows if row and row[0].startswith("n1")}
 
 
-def script(cluster: Cluster, mac: str) -> str:
-    """The boot script of a machine, empty if it has none."""
-    file = cluster.on_master(f"/var/lib/perceus/boot/{mac.replace(':', '-')}.ipxe")
-    return file.read_text() if file.exists() else ""
-
-
 def dnsmasq(cluster: Cluster, file: str) -> str:
     return cluster.on_master(f"/var/lib/perceus/dnsmasq/{file}").read_text()
 
@@ -37,13 +31,6 @@ def dnsmasq(cluster: Cluster, file: str) -> str:
 def resolves(cluster: Cluster, name: str) -> bool:
     query = f"resolvectl --cache=no query {name}.cluster.internal >/dev/null 2>&1 && echo known || echo unknown"
     return cluster.run("n101", query) == "known\n"
-
-
-def wait_for(condition: Callable[[], bool], *, timeout: float = 20) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_node_that_is_moved_to_another_group_boots_that_groups_vnfs(cluster: Cluster) -> None:
@@ -56,11 +43,9 @@ def test_a_node_that_is_moved_to_another_group_boots_that_groups_vnfs(cluster: C
     assert summary(cluster)["n102"] == ["debian7", "yes", "debian"]
     cluster.playbook("groups_set", "-e", "group=debian7", "-e", json.dumps({"set": {"vnfs": "deb7"}}))
     assert summary(cluster) == {"n101": ["compute", "yes", "debian"], "n102": ["debian7", "yes", "deb7"]}
-    wait_for(lambda: "perceus.vnfs=deb7" in script(cluster, cluster.lab.machine("n102").mac))
+    wait_for(lambda: "perceus.vnfs=deb7" in cluster.boot_script(cluster.lab.machine("n102").mac))
 
-    since = cluster.power_cycle("n102")
-    cluster.wait_for_stage("n102", "ready", since=since)
-    cluster.wait_for_login("n102")
+    cluster.boot("n102")
     assert cluster.run("n102", "cat /run/perceus/vnfs; ls /etc/deb7").split() == ["deb7", "/etc/deb7"]
     groups = cluster.inventory()
     assert groups["group_debian7"]["hosts"] == groups["vnfs_deb7"]["hosts"] == ["n102"]
@@ -68,19 +53,19 @@ def test_a_node_that_is_moved_to_another_group_boots_that_groups_vnfs(cluster: C
 
 def test_a_node_is_added_replaced_and_deleted_and_all_that_follows_with_it(cluster: Cluster) -> None:
     cluster.playbook("nodes_add", "-e", f"mac={OLD}", "-e", "node=n140")
-    wait_for(lambda: "perceus.node=n140" in script(cluster, OLD))
+    wait_for(lambda: "perceus.node=n140" in cluster.boot_script(OLD))
     wait_for(lambda: resolves(cluster, "n140"))
 
     cluster.playbook("nodes_replace", "-e", "old=n140", "-e", f"new={NEW}")
-    wait_for(lambda: "perceus.node=n140" in script(cluster, NEW))
-    assert script(cluster, OLD) == ""
+    wait_for(lambda: "perceus.node=n140" in cluster.boot_script(NEW))
+    assert cluster.boot_script(OLD) == ""
     assert OLD not in dnsmasq(cluster, "dhcp-hosts")
 
     cluster.playbook("nodes_delete", "-e", "nodes=n140", status=2)  # not confirmed
     assert summary(cluster)["n140"][1] == "yes"
     cluster.playbook("nodes_delete", "-e", "nodes=n140", "-e", "confirm=yes")
     wait_for(lambda: not resolves(cluster, "n140"))
-    assert script(cluster, NEW) == ""
+    assert cluster.boot_script(NEW) == ""
     assert NEW not in dnsmasq(cluster, "dhcp-hosts")
 
 
@@ -96,7 +81,7 @@ def test_the_number_of_a_deleted_node_is_the_next_one_given(cluster: Cluster) ->
     """The machine is not adopted again by the lease that it holds, but by the next: when it is switched on again."""
     mac = cluster.lab.machine("n102").mac
     cluster.playbook("nodes_delete", "-e", "nodes=n102", "-e", "confirm=yes")
-    wait_for(lambda: script(cluster, mac) == "")
+    wait_for(lambda: cluster.boot_script(mac) == "")
     assert list(summary(cluster)) == ["n101"]
     since = cluster.power_cycle("n102")
     cluster.wait_for_stage("n102", "ready", since=since)

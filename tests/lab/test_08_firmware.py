@@ -14,14 +14,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("nodes")]
 
 
-def boot(cluster: Cluster, name: str, firmware: str) -> None:
-    since = cluster.power_cycle(name, firmware=firmware)
-    cluster.wait_for_stage(name, "ready", since=since)
-    cluster.wait_for_login(name)
-
-
 def test_a_uefi_machine_boots_by_ipxe(cluster: Cluster) -> None:
-    boot(cluster, "n101", "uefi")
+    cluster.boot("n101", firmware="uefi")
     host = cluster.host("n101")
     assert host.file("/sys/firmware/efi").exists
     assert "iPXE" in cluster.console("n101", 10000)
@@ -31,7 +25,7 @@ def test_a_uefi_machine_boots_by_ipxe(cluster: Cluster) -> None:
 
 
 def test_a_machine_with_secure_boot_boots_by_what_is_signed(cluster: Cluster) -> None:
-    boot(cluster, "n102", "secure")
+    cluster.boot("n102", firmware="secure")
     host = cluster.host("n102")
     assert "Secure boot enabled" in host.check_output("journalctl --dmesg --grep 'Secure boot' --output cat")
     assert "[integrity]" in host.file("/sys/kernel/security/lockdown").content_string

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import json
-import shlex
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from lab import ssh
 
-from tests import zoo
+from tests.lab.conftest import wait_for
 
 if TYPE_CHECKING:
     from tests.lab.conftest import Cluster
@@ -33,43 +30,21 @@ def boot(cluster: Cluster) -> Iterator[Callable[..., None]]:
         cluster.module("vnfs", name=vnfs, **options)
         cluster.playbook("vnfs_publish", "-e", f"vnfs={vnfs}")
         assign(cluster, vnfs)
-        power_cycle(cluster)
+        cluster.boot(NAME)
 
     yield boot
     assign(cluster, "debian")
-    power_cycle(cluster)
+    cluster.boot(NAME)
 
 
 def assign(cluster: Cluster, vnfs: str) -> None:
     cluster.playbook("nodes_set", "-e", f"nodes={NAME}", "-e", json.dumps({"set": {"vnfs": vnfs}}))
-    script = cluster.on_master(f"/var/lib/perceus/boot/{cluster.lab.machine(NAME).mac.replace(':', '-')}.ipxe")
-    wait_for(lambda: f"perceus.vnfs={vnfs}" in script.read_text())
-
-
-def power_cycle(cluster: Cluster) -> None:
-    since = cluster.power_cycle(NAME)
-    cluster.wait_for_stage(NAME, "ready", since=since)
-    cluster.wait_for_login(NAME)
-
-
-def wait_for(condition: Callable[[], bool], *, timeout: float = 60) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
+    mac = cluster.lab.machine(NAME).mac
+    wait_for(lambda: f"perceus.vnfs={vnfs}" in cluster.boot_script(mac), timeout=60)
 
 
 def state(cluster: Cluster) -> str:
     return str(cluster.host(NAME).run("systemctl is-system-running --wait").stdout.strip())
-
-
-def describe_zoo(cluster: Cluster) -> list[dict]:
-    script = shlex.quote(Path(zoo.__file__).read_text())
-    return list(json.loads(cluster.run(NAME, "python3", "-c", script, "/srv/zoo")))
-
-
-def zoo_on_master(cluster: Cluster) -> list[dict]:
-    return zoo.describe(cluster.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo"))
 
 
 def without_user_attributes(found: list[dict]) -> list[dict]:
@@ -83,7 +58,7 @@ def test_ram_is_one_plain_file_system_with_everything_about_a_file(cluster: Clus
     host = cluster.host(NAME)
     assert host.mount_point("/").filesystem == "tmpfs"
     assert "squashfs" not in host.file("/proc/mounts").content_string
-    assert without_user_attributes(describe_zoo(cluster)) == without_user_attributes(zoo_on_master(cluster))
+    assert without_user_attributes(cluster.zoo(NAME)) == without_user_attributes(cluster.planted_zoo())
     assert host.check_output("runuser -u ann -- ping -c 1 -W 5 10.17.5.1 && runuser -u ann -- sudo id -u").endswith("0")
     assert state(cluster) == "running"
     cluster.module("livesync", name="unpacked", nodes=[NAME])
@@ -98,7 +73,7 @@ def test_nfs_leaves_the_image_on_the_server(cluster: Cluster, boot: Callable[...
     served = host.mount_point("/run/perceus/served")
     assert served.filesystem == "nfs4"
     assert "ro" in served.options
-    assert describe_zoo(cluster) == zoo_on_master(cluster)
+    assert cluster.zoo(NAME) == cluster.planted_zoo()
     assert state(cluster) == "running"
     held = int(host.check_output("awk '/^Shmem:/ {print $2}' /proc/meminfo")) * 1024
     image = json.loads(cluster.on_master("/var/lib/perceus/vnfs/served/current/image.json").read_text())
@@ -109,8 +84,8 @@ def test_nfs_leaves_the_image_on_the_server(cluster: Cluster, boot: Callable[...
     cluster.run("master", "systemctl", "stop", "nfs-ganesha.service")
     cluster.run("master", "systemctl", "start", "nfs-ganesha.service")
     wait_for(lambda: ssh.answers(cluster.lab, NAME), timeout=120)
-    assert describe_zoo(cluster) == zoo_on_master(cluster)
-    power_cycle(cluster)
+    assert cluster.zoo(NAME) == cluster.planted_zoo()
+    cluster.boot(NAME)
     assert state(cluster) == "running"
 
 
@@ -122,14 +97,14 @@ def test_what_is_hybridized_comes_over_nfs_or_a_text_says_why_not(cluster: Clust
     assert "lowerdir=/run/perceus/hybrid:/run/perceus/lower" in host.file("/proc/mounts").content_string
     assert host.file("/usr/share/doc/curl/copyright").exists
     assert not text.exists
-    assert describe_zoo(cluster) == zoo_on_master(cluster)
+    assert cluster.zoo(NAME) == cluster.planted_zoo()
     assert state(cluster) == "running"
     cluster.module("livesync", name="hybrid", nodes=[NAME])
-    assert describe_zoo(cluster) == zoo_on_master(cluster)
+    assert cluster.zoo(NAME) == cluster.planted_zoo()
 
     cluster.run("master", "systemctl", "stop", "nfs-ganesha.service")
     try:
-        power_cycle(cluster)
+        cluster.boot(NAME)
         assert "It comes from an NFS server" in text.content_string
         assert host.check_output("ls /usr/share/doc /srv/zoo").count("NOT-HERE.perceus") == 2
         assert "booting without what the image has on an NFS server" in cluster.console(NAME, 10000)

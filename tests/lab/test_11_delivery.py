@@ -90,9 +90,7 @@ def test_a_node_boots_what_is_signed_by_the_key_that_its_initramfs_knows(cluster
     try:
         signed = cluster.on_master("/var/lib/perceus/vnfs/debian/current")
         assert (signed / "SHA256SUMS.sig").exists()
-        since = cluster.power_cycle("n102")
-        cluster.wait_for_stage("n102", "ready", since=since)
-        cluster.wait_for_login("n102")
+        since = cluster.boot("n102")
         assert "the image's checksum is signed" in cluster.console("n102", 10000)
         assert cluster.reports("n102", since)[-1]["generation"] == signed.readlink().name
     finally:

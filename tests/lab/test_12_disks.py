@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from lab import node
-
-from tests import zoo
 
 if TYPE_CHECKING:
     from testinfra.host import Host
@@ -40,9 +36,7 @@ def stateful(cluster: Cluster) -> Iterator[Cluster]:
     node.stop(cluster.lab, cluster.lab.machine(NAME))
     _blank(cluster)
     _assign(cluster, "debian")
-    since = cluster.power_cycle(NAME)
-    cluster.wait_for_stage(NAME, "ready", since=since)
-    cluster.wait_for_login(NAME)
+    cluster.boot(NAME)
 
 
 def test_a_bios_machine_is_installed_and_boots_from_its_disk_alone(stateful: Cluster) -> None:
@@ -50,7 +44,7 @@ def test_a_bios_machine_is_installed_and_boots_from_its_disk_alone(stateful: Clu
     assert host.mount_point("/").filesystem == "ext4"
     assert "rw" in host.mount_point("/").options
     assert not host.file("/sys/firmware/efi").exists
-    assert _zoo(stateful) == zoo.describe(stateful.on_master("/var/lib/perceus/vnfs/debian/rootfs/srv/zoo"))
+    assert stateful.zoo(NAME) == stateful.planted_zoo()
     host.check_output("touch /root/stays")
     _boot_again(stateful)
     assert host.file("/root/stays").exists
@@ -120,9 +114,7 @@ def _install(cluster: Cluster, *, blank: bool = True, **hardware: Any) -> Host:
 
 def _boot_again(cluster: Cluster, **hardware: Any) -> None:
     time.sleep(5)  # what was written is on the disk
-    since = cluster.power_cycle(NAME, **hardware)
-    cluster.wait_for_stage(NAME, "ready", since=since)
-    cluster.wait_for_login(NAME)
+    since = cluster.boot(NAME, **hardware)
     assert "fetch" not in [report["stage"] for report in cluster.reports(NAME, since)]
     _healthy(cluster)
 
@@ -132,8 +124,3 @@ def _healthy(cluster: Cluster) -> Host:
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
     assert "perceus.root=local" in host.file("/proc/cmdline").content_string
     return host
-
-
-def _zoo(cluster: Cluster) -> list[dict[str, Any]]:
-    described = cluster.run(NAME, "python3", "-c", shlex.quote(Path(zoo.__file__).read_text()), "/srv/zoo")
-    return list(json.loads(described))

@@ -72,9 +72,7 @@ def test_a_node_keeps_its_host_key_over_many_boots(cluster: Cluster) -> None:
     key = cluster.run("n101", "cat", KEY)
     boots = set()
     for _boot in range(BOOTS):
-        since = cluster.power_cycle("n101")
-        cluster.wait_for_stage("n101", "ready", since=since)
-        cluster.wait_for_login("n101")
+        cluster.boot("n101")
         assert cluster.run("n101", "cat", KEY) == key
         boots.add(cluster.run("n101", "cat", "/proc/sys/kernel/random/boot_id"))
     assert len(boots) == BOOTS
@@ -97,20 +95,14 @@ def scratch(cluster: Cluster) -> Iterator[None]:
     machine = cluster.lab.machine("n102")
     node.stop(cluster.lab, machine)
     cluster.lab.disk(machine).unlink()
-    boot(cluster, "n102")
+    cluster.boot("n102")
     cluster.module("vnfs", name="scratch", state="absent", force=True)
-
-
-def boot(cluster: Cluster, name: str) -> None:
-    since = cluster.power_cycle(name)
-    cluster.wait_for_stage(name, "ready", since=since)
-    cluster.wait_for_login(name)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("scratch")
 def test_an_empty_disk_becomes_swap_and_scratch_and_stays_so(cluster: Cluster) -> None:
-    boot(cluster, "n102")
+    cluster.boot("n102")
     host = cluster.host("n102")
     assert host.mount_point("/scratch").filesystem == "xfs"
     assert host.file("/scratch").mode == 0o1777
@@ -118,7 +110,7 @@ def test_an_empty_disk_becomes_swap_and_scratch_and_stays_so(cluster: Cluster) -
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
     cluster.run("n102", "echo results > /scratch/results; sync")
     parts = cluster.run("n102", *PARTS)
-    boot(cluster, "n102")
+    cluster.boot("n102")
     assert cluster.run("n102", "cat", "/scratch/results") == "results\n"
     assert cluster.run("n102", *PARTS) == parts
     assert "disk_failed" not in cluster.inventory()
@@ -128,7 +120,7 @@ def test_an_empty_disk_becomes_swap_and_scratch_and_stays_so(cluster: Cluster) -
 @pytest.mark.usefixtures("scratch")
 def test_a_disk_that_bears_data_is_reported_and_left_alone_until_somebody_wipes_it(cluster: Cluster) -> None:
     cluster.run("n102", f"umount /scratch; swapoff --all; wipefs --all {DISK}; mkfs.ext4 -qFL precious {DISK}")
-    boot(cluster, "n102")
+    cluster.boot("n102")
     host = cluster.host("n102")
     why = cluster.inventory()["_meta"]["hostvars"]["n102"]["perceus_disk_failed"]
     assert why.startswith(f"{DISK} bears other data (ext4)"), why
