@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .._vnfs.image.entry import Entry
+from .._vnfs.image.entry import Entry, parent, with_folders
 from .._vnfs.image.manifest import Manifest
 from .._vnfs.report.difference import diff_files
 
@@ -68,12 +68,12 @@ def plan_delta(before: Manifest, after: Manifest) -> Delta:
     whole.update(*(new_groups[name] for name in whole & new_groups.keys()))
     libraries = {name for name in whole if _LIBRARY.fullmatch(name)}
     libraries.update(*(new_groups[name] for name in libraries & new_groups.keys()))
-    deleted = {name for name in removed if (parent := new.get(_parent(name))) and parent.kind == "folder"}
+    deleted = {name for name in removed if (above := new.get(parent(name))) and above.kind == "folder"}
     return Delta(
         libraries=_tree(new, libraries),
         files=_tree(new, whole - libraries),
         attributes=_tree(new, same_content - whole),
-        deletions=_tree(new, map(_parent, deleted)),
+        deletions=_tree(new, map(parent, deleted)),
         deleted=tuple(sorted(deleted, key=os.fsencode)),
     )
 
@@ -90,11 +90,5 @@ def _tree(entries: Mapping[str, Entry], names: Iterable[str]) -> tuple[Entry, ..
     """Return the entries of these names and of the folders above them, sorted."""
     wanted = set(names)
     for name in list(wanted):
-        while name:
-            name = _parent(name)
-            wanted.add(name)
+        wanted.update(("", *with_folders(name)))
     return tuple(entries[name] for name in sorted(wanted, key=os.fsencode))
-
-
-def _parent(name: str) -> str:
-    return name.rpartition("/")[0]

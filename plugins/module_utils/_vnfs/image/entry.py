@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -119,3 +120,14 @@ def _is_kept(name: str, attribute: str) -> bool:
     if attribute in (ACCESS, DEFAULT):
         return not name.startswith(JOURNAL)
     return attribute.startswith(KEPT_ATTRIBUTES)
+
+
+def with_folders(name: str) -> Iterator[str]:
+    """Yield a name and the folders above it, the root excepted."""
+    while name:
+        yield name
+        name = parent(name)
+
+
+def parent(name: str) -> str:
+    return name.rpartition("/")[0]

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..image.acls import ACLS, render_acls
-from ..image.entry import Entry
+from ..image.entry import Entry, parent, with_folders
 from ..image.manifest import Manifest
 from ..image.patterns import compile_patterns
 
@@ -28,7 +28,7 @@ which did not answer when the node booted. Boot the node again once the server i
 
 @dataclass(frozen=True)
 class Hybrid:
-    """``names`` are all that leave an image, in the order of its manifest, ``left_out`` what is in neither image."""
+    """``names`` are all that leave an image, in the order of its manifest."""
 
     manifest: Manifest
     names: tuple[str, ...]
@@ -107,14 +107,3 @@ def others(entries: Collection[Entry], names: set[str]) -> list[str]:
     opened = {"", *(folder for name in names for folder in with_folders(name))} - names
     shown = names | opened
     return [entry.name for entry in entries if entry.name not in shown and parent(entry.name) in opened]
-
-
-def with_folders(name: str) -> Iterable[str]:
-    """Yield a name and the folders above it, the root excepted."""
-    while name:
-        yield name
-        name = parent(name)
-
-
-def parent(name: str) -> str:
-    return name.rpartition("/")[0]

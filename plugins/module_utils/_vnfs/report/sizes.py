@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ..._boot.images import INITRAMFS, ROOT, unpacked_size
 from ..._process import Runner
-from ..image.entry import Entry
+from ..image.entry import Entry, with_folders
 from ..image.manifest import Manifest
 from ..image.patterns import compile_patterns
-from ..publish.hybrid import others, with_folders
+from ..publish.hybrid import others
 from ..publish.squashfs import pack_squashfs
 from ..recipe.options import Options
 from .content import Header
