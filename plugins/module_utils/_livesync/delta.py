@@ -78,6 +78,21 @@ def plan_delta(before: Manifest, after: Manifest) -> Delta:
     )
 
 
+def has_lookalikes(before: Manifest, after: Manifest) -> bool:
+    """Tell whether some file has another content in ``after``, but the size and the time that it has in ``before``.
+
+    A build with SOURCE_DATE_EPOCH gives many files the same time.
+    """
+    old = {entry.name: entry for entry in before.entries if entry.kind == "file"}
+    return any(
+        entry.kind == "file"
+        and (known := old.get(entry.name)) is not None
+        and (known.size, known.mtime) == (entry.size, entry.mtime)
+        and known.sha256 != entry.sha256
+        for entry in after.entries
+    )
+
+
 def _group(manifest: Manifest) -> Groups:
     names: defaultdict[str, set[str]] = defaultdict(set)
     for entry in manifest.entries:

@@ -18,7 +18,7 @@ from .._vnfs.image.manifest import Manifest, hash_stream, parse_manifest
 from .._vnfs.image.patterns import Patterns
 from .._vnfs.report.content import load_manifest
 from .._vnfs.store import Vnfs, building
-from .delta import plan_delta
+from .delta import has_lookalikes, plan_delta
 from .packing import pack_delta
 from .source import Source
 
@@ -61,6 +61,14 @@ class Deltas:
         if isinstance(known, PerceusError):
             raise known
         return known
+
+    def must_read_all(self, generation: str) -> bool:
+        """Tell whether size and time do not show what differs from ``generation``, or the store does not have it."""
+        try:
+            before = load_manifest(self._vnfs, generation)
+        except PerceusError:
+            return True
+        return has_lookalikes(before, parse_manifest(self._source.manifest))
 
     def _provide(self, generation: str) -> Archive | PerceusError:
         try:

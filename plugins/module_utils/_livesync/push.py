@@ -98,13 +98,15 @@ class Options:
 @dataclass(frozen=True)
 class Push:
     """How to bring nodes to ``source``. ``kernel_of`` gives the kernel of another generation, ``delta_of`` what makes
-    the source of it, ``skip_of`` what is left alone on the node of a name, ``drift_of`` what is known to differ on it.
+    the source of it, ``must_read_all`` whether size and time of files do not show what differs from it, ``skip_of``
+    what is left alone on the node of a name, ``drift_of`` what is known to differ on it.
     """
 
     source: Source
     options: Options
     kernel_of: Callable[[str], str | None]
     delta_of: Callable[[str], Archive]
+    must_read_all: Callable[[str], bool]
     skip_of: Callable[[str], Patterns]
     drift_of: Callable[[str], str]
     runner: Runner
@@ -148,6 +150,7 @@ class Push:
             self.source.folder,
             login,
             rules=rules,
+            checksum=bool(self.drift_of(login.name)) or self.must_read_all(node.generation),
             delete=self.options.delete,
             dry_run=self.options.dry_run,
             timeout=SILENCE,

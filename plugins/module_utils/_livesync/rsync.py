@@ -79,11 +79,15 @@ def build_options(*, dry_run: bool) -> list[str]:
 
 
 def build_rsync_argv(
-    source: Path, login: Login, *, rules: Sequence[str], delete: bool, dry_run: bool, timeout: int
+    source: Path, login: Login, *, rules: Sequence[str], checksum: bool, delete: bool, dry_run: bool, timeout: int
 ) -> list[str]:
-    """Return what makes a node's root like ``source``. ``timeout`` is in seconds without a sign of life."""
+    """Return what makes a node's root like ``source``. ``timeout`` is in seconds without a sign of life.
+
+    By ``checksum`` both sides read all files, where size and time are not enough.
+    """
     return [
         *("rsync", *build_options(dry_run=dry_run)),
+        *(["--checksum"] if checksum else []),
         "--delete-delay" if delete else "--force",  # either way a folder makes way for what the image has in its place
         *([] if dry_run else ["--rsync-path=echo full > /run/perceus/livesync && rsync"]),
         *("--stats", "--no-human-readable", f"--timeout={timeout}"),

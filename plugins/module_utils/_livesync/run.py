@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -85,11 +85,13 @@ def livesync(config_file: Path, *, vnfs: str, names: Sequence[str], options: Opt
             node.name: _join_skips((*options.skip.texts, *source.hybridized.texts), kept, node) for node in targets
         }
         drifts = {node.name: str(node.facts.get("drifted") or "") for node in targets}
+        deltas = Deltas(stored, source, partial(config.delta_url, vnfs), runner)
         push = Push(
             source=source,
             options=options,
             kernel_of=partial(load_kernel, config.store, vnfs),
-            delta_of=Deltas(stored, source, partial(config.delta_url, vnfs), runner),
+            delta_of=deltas,
+            must_read_all=cache(deltas.must_read_all),
             skip_of=skips.__getitem__,
             drift_of=drifts.__getitem__,
             runner=runner,

@@ -143,6 +143,15 @@ def test_what_a_node_has_by_overlays_is_left_alone(nodes: list[Any], livesync: L
     assert not (node.root / "etc/gone").exists()
 
 
+def test_a_change_that_size_and_time_do_not_show_arrives(cluster: Any, nodes: list[Any], livesync: Livesync) -> None:
+    tree = cluster.make_tree("lookalike")
+    for generation, text in (("3" * 16, "one\n"), ("4" * 16, "two\n")):
+        os.utime(tree.write("etc/motd", text), (1_100_000_000, 1_100_000_000))
+        cluster.publish(tree, generation)
+        assert not livesync(nodes=["n101"])["failed"]
+        assert (nodes[0].root / "etc/motd").read_text() == text
+
+
 def test_deletion_can_be_turned_off(nodes: list[Any], livesync: Livesync) -> None:
     assert not livesync(nodes=["n101"], delete=False)["failed"]
     assert (nodes[0].root / "etc/gone").exists()

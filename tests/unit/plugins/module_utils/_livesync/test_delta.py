@@ -6,7 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.perceus.cluster.plugins.module_utils._livesync.delta import Delta, plan_delta
+from ansible_collections.perceus.cluster.plugins.module_utils._livesync.delta import (
+    Delta,
+    has_lookalikes,
+    plan_delta,
+)
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.entry import Entry
 from ansible_collections.perceus.cluster.plugins.module_utils._vnfs.image.manifest import Manifest
 
@@ -94,3 +98,13 @@ def test_what_becomes_of_another_kind_goes_whole() -> None:
     delta = compare([folder("opt/x"), file("opt/x/y"), file("etc/f")], [file("opt/x"), folder("etc/f")])
     assert (names(delta.files), delta.deleted) == (["opt/x"], ())
     assert "etc/f" in [entry.name for entry in delta.files]
+
+
+def test_a_change_that_size_and_time_do_not_show_is_a_lookalike() -> None:
+    before = Manifest((folder("etc"), file("etc/motd"), file("etc/gone")))
+    for change, hidden in (
+        ({"sha256": "b" * 64}, True),
+        ({"sha256": "b" * 64, "mtime": 2}, False),
+        ({"uid": 1}, False),
+    ):
+        assert has_lookalikes(before, Manifest((folder("etc"), file("etc/motd", **change), file("etc/new")))) is hidden

@@ -101,6 +101,7 @@ def push(node: Node, generation: str, *, method: str = AUTO, drift: str = "", dr
         options=options,
         kernel_of=lambda _generation: "kernel",
         delta_of=lambda _generation: Archive("http://10.17.5.1/vnfs/debian/deltas/x", "a" * 64, 4711),
+        must_read_all=lambda generation: generation != NOW,
         skip_of=lambda _name: options.skip,
         drift_of=lambda _name: drift,
         runner=node,

@@ -36,10 +36,9 @@ Total bytes received: 52
 """
 
 
-def build(*, delete: bool = True, dry_run: bool = False) -> list[str]:
-    return build_rsync_argv(
-        Path("/store/images/1"), LOGIN, rules=["- /dev"], delete=delete, dry_run=dry_run, timeout=120
-    )
+def build(*, checksum: bool = False, delete: bool = True, dry_run: bool = False) -> list[str]:
+    how = {"checksum": checksum, "delete": delete, "dry_run": dry_run}
+    return build_rsync_argv(Path("/store/images/1"), LOGIN, rules=["- /dev"], **how, timeout=120)
 
 
 def test_a_node_is_made_like_the_source_without_writing_any_file_in_place() -> None:
@@ -54,7 +53,8 @@ def test_a_node_is_made_like_the_source_without_writing_any_file_in_place() -> N
         "--modify-window=-1",
     } <= set(argv)
     assert argv[-3:] == ["--", "/store/images/1/", "root@10.17.5.101:/"]
-    assert not {"--inplace", "--dry-run"} & set(argv)
+    assert not {"--inplace", "--dry-run", "--checksum"} & set(argv)
+    assert "--checksum" in build(checksum=True)
 
 
 def test_rsync_logs_in_strictly_and_anew() -> None:
